@@ -1,0 +1,50 @@
+from . import (
+    analysis as analysis,
+    channels as channels,
+    fitting as fitting,
+    io as io,
+    kinetics as kinetics,
+    plot as plot,
+    points as points,
+)
+from ._configure import configure_cpu as configure_cpu
+from ._describe import describe as describe
+from ._model import (
+    AbstractNeuron as AbstractNeuron,
+    AbstractSpikingNeuron as AbstractSpikingNeuron,
+    Linearised as Linearised,
+    Problem as Problem,
+    term as term,
+)
+from ._parameter import parameter as parameter, replace as replace
+from ._serialise import load as load, save as save
+from ._simulate import (
+    Adaptive as Adaptive,
+    FixedStep as FixedStep,
+    GridReset as GridReset,
+    Solution as Solution,
+    Spikes as Spikes,
+    Status as Status,
+    simulate as simulate,
+)
+from ._solver import Staggered as Staggered
+from ._stimulus import (
+    AbstractStimulus as AbstractStimulus,
+    Chirp as Chirp,
+    OrnsteinUhlenbeck as OrnsteinUhlenbeck,
+    Pulses as Pulses,
+    Ramp as Ramp,
+    Samples as Samples,
+    Sine as Sine,
+    Step as Step,
+)
+from .channels import AbstractChannel as AbstractChannel
+from .fitting import FitResult as FitResult, fit as fit, tie as tie
+from .points import (
+    LIF as LIF,
+    Clamped as Clamped,
+    HodgkinHuxley as HodgkinHuxley,
+    PointCell as PointCell,
+)
+
+__version__: str

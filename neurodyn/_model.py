@@ -1,0 +1,158 @@
+"""The contract that every neuron, and everything that behaves like one, fulfils."""
+
+from abc import abstractmethod
+from typing import Any
+
+import diffrax as dfx
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import jax.tree_util as jtu
+import lineax as lx
+
+from ._numerics import phi1
+from ._parameter import Parameterised, parameters
+from ._paths import join
+from ._types import BoolArray, FloatArray, RealScalar, State
+
+
+class Linearised(eqx.Module):
+    """The right-hand side of a model at one point, and how fast each part of the state relaxes.
+
+    **Fields:**
+
+    - `slope`: dy/dt, a pytree like the state.
+    - `decay`: a pytree that has, for each leaf of the state, minus the Jacobian block of that leaf with respect to itself:
+        an array of the same shape (a diagonal, 1/ms), a square `lineax` operator (voltages coupled along a cable or by gap
+        junctions), or None (no relaxation).
+
+    Explicit and adaptive solvers read `slope` only. Exponential and implicit ones call `advance`, so no solver looks inside.
+    """
+
+    slope: State
+    decay: State
+
+    def advance(self, y: State, dt: RealScalar) -> State:
+        """Move every leaf forward by `dt` ms with the other leaves held: by the exponential step where the decay is an array,
+        by Crank-Nicolson where it is an operator, by Euler's step where it is None. Second order when leaves are swept
+        palindromically, and exact for a leaf whose equation is linear in itself."""
+
+        def move(y, slope, decay):
+            if decay is None:
+                return y + dt * slope
+            if isinstance(decay, lx.AbstractLinearOperator):
+                identity = lx.IdentityLinearOperator(decay.in_structure())
+                return y + lx.linear_solve(identity + decay * (dt / 2), dt * slope).value
+            return y + dt * phi1(-dt * decay) * slope
+
+        return jtu.tree_map(move, y, self.slope, self.decay)
+
+
+class AbstractNeuron(Parameterised):
+    """A dynamical unit: a point neuron, a cell, a population or a network.
+
+    Subclasses are written for one unit without a batch axis; `jax.vmap` adds that. Times are in ms, voltages in mV, and
+    voltage leaves of the state are called `v`. The equations stand here and nowhere else.
+    """
+
+    @abstractmethod
+    def init(self) -> State:
+        """The state a run starts from by default: a named pytree (dict or module) of floating arrays."""
+
+    @abstractmethod
+    def dynamics(self, t: RealScalar, y: State, drive: Any) -> Linearised:
+        """Slope and decay at time `t` (ms), state `y` and drive (usually the injected current)."""
+
+    @abstractmethod
+    def observe(self, t: RealScalar, y: State, drive: Any) -> dict[str, FloatArray]:
+        """Named quantities that are not states but can be recorded, such as currents and conductances."""
+
+    @abstractmethod
+    def groups(self) -> Any:
+        """A pytree like the state that holds an integer at each leaf: the place of that leaf in a split solver's sweep.
+
+        The sweep goes through the groups upwards and back down, so the highest is the innermost. Leaves of one group must not
+        depend on one another. Voltages are usually the highest, gates 0, and what stands between (a concentration that
+        follows the voltage, a gate that follows the concentration) lies between.
+        """
+
+
+class AbstractSpikingNeuron(AbstractNeuron):
+    """A neuron that emits spikes."""
+
+    #: Whether `jump` changes the state (an integrate-and-fire unit) or only reports the crossing (Hodgkin-Huxley).
+    resets: eqx.AbstractClassVar[bool]
+
+    @abstractmethod
+    def margin(self, t: RealScalar, y: State) -> FloatArray:
+        """One value per unit, of the shape of its voltage: positive once the unit has crossed.
+
+        What counts as crossed may depend on the phase the unit is in: the end of a refractory period is an event too.
+        """
+
+    @abstractmethod
+    def jump(self, t: RealScalar, y: State, fired: BoolArray | FloatArray) -> tuple[State, BoolArray | FloatArray]:
+        """The state after the event and whether a spike was emitted, for units where `fired` is 1 (unchanged where 0).
+
+        Affine in `fired`, so that exact, masked and surrogate resets share it.
+        """
+
+
+class AbstractPreparable(eqx.Module):
+    """A part of a model or a stimulus with work that is the same at every instant of a run."""
+
+    @abstractmethod
+    def prepare(self) -> Any:
+        """An equivalent object with that work done."""
+
+
+def prepare(tree: Any) -> Any:
+    """Do, once and before the time loop, whatever the parts of a pytree can do ahead (temperature factors, noise paths)."""
+
+    def is_leaf(node):
+        return isinstance(node, AbstractPreparable)
+
+    return jtu.tree_map(lambda node: node.prepare() if is_leaf(node) else node, tree, is_leaf=is_leaf)
+
+
+class Problem(eqx.Module):
+    """The `args` of a Diffrax solve: Diffrax hands them untouched to vector field, solver, events and output functions, so every
+    leaf of the model and of the drive gets gradients.
+
+    **Fields:**
+
+    - `model`: an `AbstractNeuron`.
+    - `drive`: called with a time it gives the drive; `drive.average(t0, t1)` is its mean over an interval.
+    """
+
+    model: AbstractNeuron
+    drive: Any
+
+
+def _slope(t, y, problem: Problem):
+    return problem.model.dynamics(t, y, problem.drive(t)).slope
+
+
+def term(model: AbstractNeuron) -> dfx.ODETerm:
+    """The Diffrax term of a model, to be solved with `args=Problem(model, stimulus)`."""
+    del model  # it travels in args, where it is differentiable
+    return dfx.ODETerm(_slope)
+
+
+def check_shapes(model: AbstractNeuron, y: State, drive: Any) -> None:
+    """Refuse a state or parameters of a shape that would broadcast by accident.
+
+    **Raises:** `ValueError` naming the leaf and both shapes.
+    """
+    slope = jax.eval_shape(lambda m, y, d: m.dynamics(0.0, y, d).slope, model, y, drive)
+    leaves, treedef = jtu.tree_flatten_with_path(y)
+    slopes, slope_treedef = jtu.tree_flatten(slope)
+    if treedef != slope_treedef:
+        raise ValueError(f"the slope has the structure {slope_treedef} but the state has {treedef}")
+    for (keys, leaf), rate in zip(leaves, slopes, strict=True):
+        if leaf.shape != rate.shape:
+            batched = ", ".join(f"{p} {i.value.shape}" for p, i in parameters(model).items() if jnp.ndim(i.value) > 0)
+            raise ValueError(
+                f"state {join(keys)!r} has shape {leaf.shape} but its rate of change has shape {rate.shape}; parameters that "
+                f"are not scalars: {batched or 'none'}. Models have no batch axis: use jax.vmap over the model"
+            )

@@ -1,0 +1,6 @@
+"""Integration of a model in time."""
+
+from .method import Adaptive as Adaptive, FixedStep as FixedStep, GridReset as GridReset, Method as Method
+from .rest import rest_state as rest_state
+from .simulate import simulate as simulate
+from .solution import Solution as Solution, Spikes as Spikes, Status as Status

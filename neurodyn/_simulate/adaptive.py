@@ -1,0 +1,224 @@
+"""The adaptive driver: Diffrax's error control, with stimulus edges as step points."""
+
+from typing import Any
+
+import diffrax as dfx
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import jax.tree_util as jtu
+
+from .._model import AbstractNeuron, AbstractSpikingNeuron, Problem
+from .._numerics import all_finite, nan_where
+from .._stimulus import AbstractStimulus, Instant
+from .._types import FloatArray, RealScalar, State
+from .method import Adaptive
+from .recorder import Recorder
+from .solution import Solution, Spikes, Status, compact
+
+
+class _Warp(eqx.Module):
+    """Solver time s against model time t: equal in value, but t runs between the edges in proportion.
+
+    The solver's step points are constants then (a solver's clock has no gradient worth the name), while t(s), and with it the solution,
+    depends smoothly on the times of the edges. That makes gradients with respect to edges right to all digits.
+
+    **Fields:** `fixed`: the knots in s, `moving`: the same in t, shape (edges + 2,), in order; ms since the start of the run.
+    """
+
+    fixed: FloatArray
+    moving: FloatArray
+
+    @classmethod
+    def make(cls, edges: FloatArray, span: float) -> "_Warp":
+        inner = jnp.sort(jnp.clip(edges, 0.0, span))
+        ends = jnp.asarray([0.0], inner.dtype), jnp.asarray([span], inner.dtype)
+        moving = jnp.concatenate([ends[0], inner, ends[1]])
+        return cls(jax.lax.stop_gradient(moving), moving)
+
+    def segment(self, s: RealScalar) -> jax.Array:
+        index = jnp.searchsorted(self.fixed, jax.lax.stop_gradient(s), side="right") - 1
+        return jnp.clip(index, 0, self.fixed.shape[0] - 2)
+
+    def rate(self, i: jax.Array) -> FloatArray:
+        """dt/ds in a segment: 1 in value."""
+        width = self.fixed[i + 1] - self.fixed[i]
+        return jnp.where(width > 0, (self.moving[i + 1] - self.moving[i]) / jnp.where(width > 0, width, 1.0), 1.0)
+
+    def model_time(self, s: RealScalar) -> FloatArray:
+        i = self.segment(s)
+        return self.moving[i] + self.rate(i) * (s - self.fixed[i])
+
+    def solver_time(self, t: RealScalar) -> FloatArray:
+        i = self.segment(t)
+        return self.fixed[i] + (t - self.moving[i]) / self.rate(i)
+
+    def inside(self, s: RealScalar) -> FloatArray:
+        """Model time kept a hair off the ends of its segment, so that a stimulus shows the value it has within."""
+        i = self.segment(s)
+        hair = 8 * float(jnp.finfo(self.fixed.dtype).eps) * jnp.maximum(self.fixed[-1], 1.0)
+        return jnp.clip(self.model_time(s), self.moving[i] + hair, self.moving[i + 1] - hair)
+
+
+class _WarpedDrive(eqx.Module):
+    """The stimulus in time since the start of the run."""
+
+    stimulus: AbstractStimulus
+    origin: FloatArray
+
+    def __call__(self, t: RealScalar) -> FloatArray:
+        return self.stimulus.at(Instant(self.origin, 0, 1.0, t))
+
+
+class _Args(eqx.Module):
+    problem: Problem
+    warp: _Warp
+
+
+def _slope(s, y: State, args: _Args) -> State:
+    t = args.warp.inside(s)
+    rate = args.warp.rate(args.warp.segment(s))
+    slope = args.problem.model.dynamics(t, y, args.problem.drive(t)).slope
+    return jtu.tree_map(lambda x: x * rate.astype(x.dtype), slope)
+
+
+def _margin(s, y: State, args: _Args) -> tuple[FloatArray, FloatArray]:
+    """Margin of a smooth spiking model and its derivative with respect to solver time."""
+
+    def margin(y):
+        return args.problem.model.margin(s, y)
+
+    return jax.jvp(margin, (y,), (_slope(s, y, args),))
+
+
+def _save_state(s, y: State, args: _Args) -> State:
+    del s, args
+    return y
+
+
+def simulate_adaptive(
+    model: AbstractNeuron,
+    stimulus: AbstractStimulus,
+    y0: State,
+    t0: float,
+    span: float,
+    method: Adaptive,
+    recorder: Recorder,
+    ts: FloatArray,
+    max_spikes: int,
+) -> Solution:
+    """Run for `span` ms and record at `ts`. Arguments as in `simulate`, already checked."""
+    dtype = jtu.tree_leaves(y0)[0].dtype
+    origin = jnp.asarray(t0, dtype)
+    edges = stimulus.edges().astype(dtype) - origin
+    warp = _Warp.make(edges, span)
+    args = _Args(Problem(model, _WarpedDrive(stimulus, origin)), warp)
+    spiking = isinstance(model, AbstractSpikingNeuron) and max_spikes > 0
+    local = ts - origin
+    subs = [
+        dfx.SubSaveAt(ts=jax.lax.stop_gradient(local), fn=_save_state),
+        dfx.SubSaveAt(t1=True, fn=_save_state),
+    ]
+    if spiking:
+        subs.append(dfx.SubSaveAt(t0=True, steps=True, fn=_margin))
+    controller = dfx.ClipStepSizeController(
+        dfx.PIDController(rtol=method.rtol, atol=method.atol, dtmax=min(method.max_step, span)),
+        jump_ts=jnp.unique(warp.fixed[1:-1], size=max(warp.fixed.shape[0] - 2, 1), fill_value=jnp.inf),
+    )
+    solution = dfx.diffeqsolve(
+        dfx.ODETerm(_slope),
+        method.solver,
+        t0=0.0,
+        t1=span,
+        dt0=min(0.01, span),
+        y0=y0,
+        args=args,
+        saveat=dfx.SaveAt(subs=subs),
+        stepsize_controller=controller,
+        adjoint=method.adjoint,
+        max_steps=method.max_steps or 4096 + int(200 * span),
+        throw=False,
+    )
+    final = jtu.tree_map(lambda x: x[0], solution.ys[1])
+    status = _status(solution.result, all_finite(final))
+    reached = solution.ts[0] <= span  # what was not reached is inf
+    records = jax.vmap(lambda t, y, ok: _record(recorder, args, t, y, ok))(local, solution.ys[0], reached)
+    spikes = None
+    if spiking:
+        margin, slope = solution.ys[2]
+        spikes = _crossings(origin, warp, solution.ts[2], margin, slope, max_spikes)
+        status = jnp.where((status == Status.ok) & jnp.any(spikes.overflow), Status.spike_overflow, status)
+    bad = (status != Status.ok) & (status != Status.spike_overflow)
+    return Solution(ts, records, spikes, status, nan_where(bad, final))
+
+
+def _record(recorder: Recorder, args: _Args, t: RealScalar, y: State, reached: jax.Array) -> dict[str, Any]:
+    """The records at model time t, from the state saved at the equal solver time: the difference is zero in value but has a gradient."""
+    s = args.warp.solver_time(t)
+    moved = s - jax.lax.stop_gradient(s)
+    safe = jtu.tree_map(lambda x: jnp.where(reached, x, jnp.zeros_like(x)), y)
+    y = jtu.tree_map(lambda x, slope: x + moved.astype(x.dtype) * slope, safe, _slope(s, safe, args))
+    record = recorder(args.problem.model, t, y, lambda: args.problem.drive(t))
+    return nan_where(~reached, record)
+
+
+def _status(result, finite) -> jax.Array:
+    codes = [
+        (dfx.RESULTS.successful, Status.ok),
+        (dfx.RESULTS.max_steps_reached, Status.max_steps),
+        (dfx.RESULTS.dt_min_reached, Status.min_step),
+    ]
+    status = jnp.asarray(int(Status.solver_failed))
+    for code, meaning in codes:
+        status = jnp.where(result == code, int(meaning), status)
+    return jnp.where((status == Status.ok) & ~finite, int(Status.non_finite), status)
+
+
+_PARTS = 4  # a step is looked at in this many parts: two crossings within one would be a spike shorter than max_step / 4
+
+
+def _crossings(origin, warp: _Warp, s: FloatArray, margin: FloatArray, slope: FloatArray, max_spikes: int) -> Spikes:
+    """Upward crossings of the cubic through margins and slopes at the steps the solver took (s and, behind it, units)."""
+    column = (-1,) + (1,) * (margin.ndim - 1)
+    taken = jnp.isfinite(s[1:])
+    begin = jnp.where(taken, s[:-1], 0.0)
+    width = jnp.where(taken, s[1:] - s[:-1], 1.0)
+
+    def clean(x, keep):
+        return jnp.where(keep.reshape(column), x, 0.0)
+
+    m0, m1 = clean(margin[:-1], taken), clean(margin[1:], taken)
+    d0, d1 = (clean(x, taken) * width.reshape(column) for x in (slope[:-1], slope[1:]))
+
+    def cubic(x, m0=m0, m1=m1, d0=d0, d1=d1):
+        return m0 + x * (d0 + x * (3 * (m1 - m0) - 2 * d0 - d1 + x * (2 * (m0 - m1) + d0 + d1)))
+
+    parts = jnp.linspace(0.0, 1.0, _PARTS + 1, dtype=s.dtype)
+    nodes = [m0] + [cubic(x) for x in parts[1:-1]] + [m1]
+    fired = jnp.stack([(a <= 0) & (b > 0) for a, b in zip(nodes[:-1], nodes[1:], strict=True)], axis=1)
+    fired = fired & taken.reshape(-1, 1, *column[1:])
+    times = []
+    for i in range(_PARTS):
+        lower, upper = jnp.broadcast_to(parts[i], m0.shape), jnp.broadcast_to(parts[i + 1], m0.shape)
+        x = _root(cubic, lower, upper, fired[:, i])
+        at = begin.reshape(column) + x * width.reshape(column)
+        times.append(origin + jnp.vectorize(warp.model_time)(at))
+    flat = (fired.shape[0] * _PARTS, *margin.shape[1:])
+    return compact(fired.reshape(flat), jnp.stack(times, axis=1).reshape(flat), max_spikes)
+
+
+def _root(function, lower: FloatArray, upper: FloatArray, bracketed: jax.Array) -> FloatArray:
+    """The root of an increasing crossing in a bracket: bisection without gradient, then one Newton step that carries the gradient of
+    the implicit function theorem."""
+
+    def halve(_, bounds):
+        lower, upper = bounds
+        middle = (lower + upper) / 2
+        above = function(middle) > 0
+        return jnp.where(above, lower, middle), jnp.where(above, middle, upper)
+
+    lower, upper = jax.lax.stop_gradient(jax.lax.fori_loop(0, 30, halve, (lower, upper)))
+    x = jax.lax.stop_gradient((lower + upper) / 2)
+    value, slope = jax.jvp(function, (x,), (jnp.ones_like(x),))
+    slope = jnp.where(bracketed, jax.lax.stop_gradient(slope), 1.0)
+    return x - jnp.where(bracketed, value, 0.0) / slope

@@ -1,0 +1,82 @@
+"""How a run is integrated."""
+
+import math
+from typing import Literal, TypeAlias
+
+import diffrax as dfx
+import equinox as eqx
+
+from .._solver import Staggered
+
+
+class GridReset(eqx.Module):
+    """Spikes of resetting models happen at the end of the step in which the threshold was crossed.
+
+    The classical scheme, which published reference results need. Spike times are first order in the step and carry no gradient; use it when
+    neither matters.
+    """
+
+
+AbstractReset: TypeAlias = GridReset
+
+
+class FixedStep(eqx.Module):
+    """Equal steps: the fast path and the default.
+
+    **Fields:**
+
+    - `dt`: step, ms. It is shortened a little where it does not divide the run, so that the run ends on time.
+    - `solver`: a Diffrax solver. `Staggered()` is second order and as fast as a hand-written loop; explicit Runge-Kutta solvers work too (the drive
+        is averaged over each step, which limits them to second order where it varies).
+    - `reset`: what happens when a resetting model crosses its threshold.
+    """
+
+    dt: float = eqx.field(static=True, default=0.025)
+    solver: dfx.AbstractSolver = Staggered()
+    reset: AbstractReset = GridReset()
+
+    def __check_init__(self):
+        _require_positive("dt", self.dt)
+
+
+class Adaptive(eqx.Module):
+    """Error-controlled steps, by Diffrax: the accurate path.
+
+    **Fields:**
+
+    - `rtol`, `atol`: tolerances per step. Tolerances finer than about 50 units in the last place of the precision are refused.
+    - `solver`: a Diffrax solver with an error estimate.
+    - `max_step`: largest step, ms. A spike lasts about 1 ms: longer steps can jump over it.
+    - `max_steps`: budget for the whole run; None for 4096 and 200 more per ms.
+    - `adjoint`: how gradients are made: `diffrax.RecursiveCheckpointAdjoint()` for reverse mode, `diffrax.ForwardMode()` for forward mode.
+    """
+
+    rtol: float = eqx.field(static=True, default=1e-5)
+    atol: float = eqx.field(static=True, default=1e-5)
+    solver: dfx.AbstractSolver = dfx.Tsit5()
+    max_step: float = eqx.field(static=True, default=0.5)
+    max_steps: int | None = eqx.field(static=True, default=None)
+    adjoint: dfx.AbstractAdjoint = dfx.RecursiveCheckpointAdjoint()
+
+    def __check_init__(self):
+        for name in ("rtol", "atol", "max_step"):
+            _require_positive(name, getattr(self, name), infinite=name == "max_step")
+        if self.max_steps is not None and self.max_steps < 1:
+            raise ValueError(f"Adaptive.max_steps = {self.max_steps} is not allowed: must be >= 1")
+        if isinstance(self.adjoint, dfx.BacksolveAdjoint):
+            raise ValueError(
+                "Adaptive.adjoint = BacksolveAdjoint is not allowed: neurons are unstable backwards in time and its gradients are "
+                "wrong; use RecursiveCheckpointAdjoint or ForwardMode"
+            )
+        if isinstance(self.solver, Staggered):
+            raise ValueError("Adaptive.solver = Staggered is not allowed: it has no error estimate; use FixedStep")
+
+
+Method: TypeAlias = FixedStep | Adaptive
+MethodName: TypeAlias = Literal["fixed", "adaptive"]
+
+
+def _require_positive(name: str, value: float, infinite: bool = False) -> None:
+    ok = isinstance(value, int | float) and not isinstance(value, bool) and value > 0
+    if not ok or (math.isinf(value) and not infinite):
+        raise ValueError(f"{name} = {value!r} is not allowed: must be a {'' if infinite else 'finite '}Python number > 0")

@@ -1,0 +1,167 @@
+"""`simulate`: one run of one model. Batches are `jax.vmap`'s or `sweep`'s business."""
+
+import math
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import jax.tree_util as jtu
+import numpy as np
+
+from .._model import AbstractNeuron, AbstractSpikingNeuron, check_shapes, prepare
+from .._parameter import validate
+from .._paths import named_leaves
+from .._stimulus import AbstractStimulus
+from .._types import FloatArray, State
+from .adaptive import simulate_adaptive
+from .fixed import simulate_fixed
+from .method import Adaptive, FixedStep, Method
+from .recorder import make_recorder
+from .rest import rest_state
+from .solution import Solution
+
+
+def simulate(
+    model: AbstractNeuron,
+    stimulus: AbstractStimulus,
+    t1: float,
+    *,
+    t0: float = 0.0,
+    dt: float = 0.025,
+    method: Method | None = None,
+    y0: State | Literal["rest"] | None = None,
+    ts: FloatArray | Sequence[float] | None = None,
+    record: str | Sequence[str] | None = None,
+    every: int = 1,
+    max_spikes: int | None = None,
+) -> Solution:
+    """Integrate a neuron from `t0` to `t1` ms.
+
+    **Arguments:**
+
+    - `model`: the neuron; not changed.
+    - `stimulus`: its drive.
+    - `t1`, `t0`: Python numbers, t1 > t0.
+    - `dt`: step of the default method (`FixedStep(dt)`), and the spacing of the records of the adaptive one; ms.
+    - `method`: `FixedStep(...)` or `Adaptive(...)`, which overrides `dt`.
+    - `y0`: None to start from `model.init()`, `"rest"` for the steady state without drive (differentiable), or a state such as `final` of an
+        earlier run.
+    - `ts`: times to record at, in order, within [t0, t1]. Without them the records are `every * dt` apart: `floor(steps / every) + 1` of them, with
+        `steps = ceil((t1 - t0) / dt)`, the first at t0.
+    - `record`: paths or patterns of states and observables (`"v"`, `"na.*"`, `"i_*"`); the voltage by default.
+    - `every`: record every so many steps only, at 1/every of the cost.
+    - `max_spikes`: size of the spike buffer; by default one spike every 2 ms fits. 0 to skip spikes.
+
+    **Returns:** a `Solution`. A run that fails does not raise: see `Solution.status`.
+
+    **Raises:** `ValueError` for arguments and concrete parameters that are not allowed, before anything is computed.
+    """
+    method = FixedStep(dt) if method is None else method
+    if isinstance(method, FixedStep):
+        dt = method.dt
+    _check_arguments(model, stimulus, t0, t1, dt, method, every, max_spikes)
+    validate(model, "model")
+    validate(stimulus, "stimulus")
+    if not isinstance(y0, str):
+        _check_state(y0)
+    elif y0 != "rest":
+        raise ValueError(f"y0 = {y0!r} is not allowed: must be None, 'rest' or a state")
+    times = None if ts is None else _check_times(ts, t0, t1)
+    steps = max(1, math.ceil((t1 - t0) / dt * (1 - 1e-9)))
+    spikes = math.ceil((t1 - t0) / 2) + 1 if max_spikes is None else max_spikes
+    recorded = record if record is None or isinstance(record, str) else tuple(record)
+    return _simulate(
+        model, stimulus, float(t0), float(t1), steps, method, y0, times, recorded, every if ts is None else 1, spikes
+    )
+
+
+@eqx.filter_jit
+def _simulate(model, stimulus, t0, t1, steps, method, y0, ts, record, every, max_spikes) -> Solution:
+    model, stimulus = prepare(model), prepare(stimulus)
+    state: State
+    if y0 is None:
+        state = model.init()
+    elif isinstance(y0, str):
+        state = rest_state(model)
+    else:
+        state = y0
+    state = jtu.tree_map(jnp.asarray, state)
+    drive = jax.eval_shape(lambda s: s(0.0), stimulus)
+    check_shapes(model, state, drive)
+    recorder = make_recorder(model, state, drive, record)
+    dtype = jtu.tree_leaves(state)[0].dtype
+    if isinstance(method, FixedStep):
+        dt = (t1 - t0) / steps
+        at = None if ts is None else ts.astype(dtype)
+        return simulate_fixed(
+            model, stimulus, state, t0, steps, dt, method, recorder, at, every, max_spikes
+        )
+    _check_tolerance(method, dtype)
+    if ts is None:
+        ts = t0 + (t1 - t0) / steps * jnp.arange(0, steps + 1, every)
+    return simulate_adaptive(
+        model, stimulus, state, t0, t1 - t0, method, recorder, ts.astype(dtype), max_spikes
+    )
+
+
+def _check_arguments(model, stimulus, t0, t1, dt, method, every, max_spikes) -> None:
+    if not isinstance(model, AbstractNeuron):
+        raise ValueError(f"model = {type(model).__name__} is not allowed: must be a neuron (an AbstractNeuron)")
+    if not isinstance(stimulus, AbstractStimulus):
+        raise ValueError(
+            f"stimulus = {stimulus!r} is not allowed: must be a stimulus such as nd.Step(10.0) or nd.Samples(values, dt)"
+        )
+    for name, value in (("t0", t0), ("t1", t1), ("dt", dt)):
+        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+            raise ValueError(f"{name} = {value!r} ms is not allowed: must be a finite Python number")
+    if not t1 > t0:
+        raise ValueError(f"t1 = {t1:g} ms is not allowed: must be > t0 = {t0:g} ms, time runs forward")
+    if not dt > 0:
+        raise ValueError(f"dt = {dt:g} ms is not allowed: must be > 0")
+    if not isinstance(method, FixedStep | Adaptive):
+        raise ValueError(f"method = {method!r} is not allowed: must be nd.FixedStep(...) or nd.Adaptive(...)")
+    if isinstance(method, Adaptive) and isinstance(model, AbstractSpikingNeuron) and model.resets:
+        raise ValueError(
+            f"method = Adaptive is not allowed for {type(model).__name__}, which resets at a spike: use nd.FixedStep(dt)"
+        )
+    if isinstance(every, bool) or not isinstance(every, int) or every < 1:
+        raise ValueError(f"every = {every!r} is not allowed: must be a whole number >= 1")
+    if max_spikes is not None and (isinstance(max_spikes, bool) or not isinstance(max_spikes, int) or max_spikes < 0):
+        raise ValueError(f"max_spikes = {max_spikes!r} is not allowed: must be a whole number >= 0")
+
+
+def _check_state(y0: State | None) -> None:
+    for path, leaf in named_leaves(y0).items():
+        if isinstance(leaf, jax.core.Tracer):
+            continue
+        array = np.asarray(leaf)
+        if array.dtype.kind != "f":
+            raise ValueError(f"y0.{path} is not allowed: must be a floating array, got {array.dtype}")
+        if not np.isfinite(array).all():
+            raise ValueError(f"y0.{path} = {array.ravel()[np.argmin(np.isfinite(array).ravel())]} is not allowed: must be finite")
+
+
+def _check_times(ts, t0: float, t1: float) -> jax.Array:
+    if not isinstance(ts, jax.core.Tracer):
+        times = np.asarray(ts, dtype=float)
+        if times.ndim != 1 or times.size == 0:
+            raise ValueError(f"ts of shape {times.shape} is not allowed: must be one-dimensional and not empty")
+        outside = ~((times >= t0) & (times <= t1))
+        if outside.any():
+            i = int(np.argmax(outside))
+            raise ValueError(f"ts[{i}] = {times[i]:g} ms is not allowed: must be within [t0, t1] = [{t0:g}, {t1:g}] ms")
+        if (np.diff(times) <= 0).any():
+            i = int(np.argmax(np.diff(times) <= 0)) + 1
+            raise ValueError(f"ts[{i}] = {times[i]:g} ms is not allowed: must be > ts[{i - 1}] = {times[i - 1]:g} ms")
+    return jnp.asarray(ts, dtype=float)
+
+
+def _check_tolerance(method: Adaptive, dtype) -> None:
+    limit = 50 * float(jnp.finfo(dtype).eps)
+    if method.rtol < limit:
+        raise ValueError(
+            f"Adaptive.rtol = {method.rtol:g} is not allowed in {dtype}: must be >= {limit:.1g}; "
+            "use float64 (jax.config.update('jax_enable_x64', True)) for finer tolerances"
+        )

@@ -1,0 +1,4 @@
+"""Diffrax solvers that know the structure of neuron models."""
+
+from .base import AbstractLeapfrog as AbstractLeapfrog
+from .staggered import Staggered as Staggered

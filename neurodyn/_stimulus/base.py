@@ -1,0 +1,129 @@
+"""What a stimulus is: a function of time that knows its edges and its average over a step."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+
+from .._parameter import Parameterised, parameter
+from .._types import FloatArray, RealScalar
+
+
+class Instant(eqx.Module):
+    """A point in time, `origin + steps * dt + offset` ms, kept apart so that float32 can tell it from an edge after hours of model time."""
+
+    origin: RealScalar
+    steps: jax.Array | int = 0
+    dt: RealScalar = 1.0
+    offset: RealScalar = 0.0
+
+    def since(self, time: FloatArray) -> FloatArray:
+        """The time elapsed since `time` (negative before it), differentiable with respect to it."""
+        distance = time - self.origin
+        whole = jnp.floor(jax.lax.stop_gradient(distance) / jax.lax.stop_gradient(jnp.asarray(self.dt, distance.dtype)))
+        whole = jnp.clip(whole, -(2.0**30), 2.0**30).astype(int)
+        part = distance - whole * self.dt
+        return (self.steps - whole) * self.dt + (self.offset - part)
+
+    def later(self, duration: RealScalar) -> Instant:
+        return Instant(self.origin, self.steps, self.dt, self.offset + duration)
+
+
+class AbstractStimulus(Parameterised):
+    """The drive of a neuron as a function of time: a current in the model's unit, or a command voltage in mV under `Clamped`.
+
+    Stimuli add (`a + b`), subtract and scale (`2.0 * a`). Every array field is differentiable, the times of edges included.
+    """
+
+    @abstractmethod
+    def at(self, time: Instant) -> FloatArray:
+        """The value at a point in time; just after an edge on the edge itself."""
+
+    @abstractmethod
+    def over(self, time: Instant, width: RealScalar) -> FloatArray:
+        """The average over `width` ms from a point in time, exact at edges: a step that holds an edge gets the right charge."""
+
+    @abstractmethod
+    def edges(self) -> FloatArray:
+        """The times at which the value, or its slope, jumps: shape (n,), in any order, infinite ones ignored."""
+
+    def __call__(self, t: RealScalar) -> FloatArray:
+        """The value at time `t` ms."""
+        return self.at(Instant(jnp.zeros_like(jnp.asarray(t, dtype=float)), offset=t))
+
+    def average(self, t0: RealScalar, t1: RealScalar) -> FloatArray:
+        """The average from `t0` to `t1` ms."""
+        return self.over(Instant(jnp.zeros_like(jnp.asarray(t0, dtype=float)), offset=t0), t1 - t0)
+
+    def __add__(self, other: AbstractStimulus) -> AbstractStimulus:
+        return Sum((self, other)) if isinstance(other, AbstractStimulus) else NotImplemented
+
+    def __sub__(self, other: AbstractStimulus) -> AbstractStimulus:
+        return Sum((self, Scaled(other, -1.0))) if isinstance(other, AbstractStimulus) else NotImplemented
+
+    def __mul__(self, factor: RealScalar) -> AbstractStimulus:
+        return NotImplemented if isinstance(factor, AbstractStimulus) else Scaled(self, factor)
+
+    __rmul__ = __mul__
+
+    def __neg__(self) -> AbstractStimulus:
+        return Scaled(self, -1.0)
+
+
+class Sum(AbstractStimulus):
+    """Several stimuli at once: they add."""
+
+    terms: tuple[AbstractStimulus, ...]
+
+    def at(self, time: Instant) -> FloatArray:
+        return sum((term.at(time) for term in self.terms[1:]), start=self.terms[0].at(time))
+
+    def over(self, time: Instant, width: RealScalar) -> FloatArray:
+        return sum((term.over(time, width) for term in self.terms[1:]), start=self.terms[0].over(time, width))
+
+    def edges(self) -> FloatArray:
+        return jnp.concatenate([term.edges() for term in self.terms])
+
+
+class Scaled(AbstractStimulus):
+    """A stimulus times a factor."""
+
+    stimulus: AbstractStimulus
+    factor: FloatArray = parameter(1.0)
+
+    def at(self, time: Instant) -> FloatArray:
+        return self.factor * self.stimulus.at(time)
+
+    def over(self, time: Instant, width: RealScalar) -> FloatArray:
+        return self.factor * self.stimulus.over(time, width)
+
+    def edges(self) -> FloatArray:
+        return self.stimulus.edges()
+
+
+class Window(eqx.Module):
+    """The part of an interval that lies between `start` and `stop`, seen from the interval's beginning."""
+
+    begin: FloatArray  # of the overlap, ms since `start`
+    width: FloatArray  # of the overlap, ms
+    fraction: FloatArray  # of the interval
+
+    @classmethod
+    def overlap(cls, time: Instant, width: RealScalar, start: FloatArray, stop: FloatArray) -> Window:
+        since_start = time.since(start)
+        before_start = jnp.clip(-since_start, 0.0, width)
+        before_stop = jnp.clip(-time.since(stop), 0.0, width)
+        inside = jnp.maximum(before_stop - before_start, 0.0)
+        return cls(since_start + before_start, inside, inside / width)
+
+    @property
+    def middle(self) -> FloatArray:
+        return self.begin + self.width / 2
+
+
+def is_on(time: Instant, start: FloatArray, stop: FloatArray) -> jax.Array:
+    """Whether a point in time lies in [start, stop)."""
+    return (time.since(start) >= 0) & (time.since(stop) < 0)

@@ -1,0 +1,26 @@
+"""The delayed-rectifier potassium current of Hodgkin and Huxley."""
+
+import equinox as eqx
+
+from .._parameter import parameter
+from .._types import FloatArray
+from ..kinetics import Q10, AbstractGate, AlphaBeta, Exponential, LinearExponential
+from .base import AbstractChannel
+
+
+def _activation() -> AlphaBeta:
+    return AlphaBeta(LinearExponential(0.01, -55.0, 10.0), Exponential(0.125, -65.0, -80.0), q10=Q10())
+
+
+class Potassium(AbstractChannel):
+    """`g n^4 (v - e)`.
+
+    Source: Hodgkin and Huxley (1952), J. Physiol. 117:500, equations 6-13, in the modern sign with rest at -65 mV and 6.3 degC.
+    """
+
+    g: FloatArray = parameter(36.0, unit="mS/cm2", lower=0.0)
+    e: FloatArray = parameter(-77.0, unit="mV", lower=-200.0, upper=200.0, spread=10.0)
+    n: AbstractGate = eqx.field(default_factory=_activation)
+
+    def current(self, v: FloatArray, x: dict[str, FloatArray]) -> FloatArray:
+        return self.g * x["n"] ** 4 * (v - self.e)

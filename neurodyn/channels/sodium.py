@@ -1,0 +1,31 @@
+"""The transient sodium current of Hodgkin and Huxley."""
+
+import equinox as eqx
+
+from .._parameter import parameter
+from .._types import FloatArray
+from ..kinetics import Q10, AbstractGate, AlphaBeta, Exponential, LinearExponential, Sigmoid
+from .base import AbstractChannel
+
+
+def _activation() -> AlphaBeta:
+    return AlphaBeta(LinearExponential(0.1, -40.0, 10.0), Exponential(4.0, -65.0, -18.0), q10=Q10())
+
+
+def _inactivation() -> AlphaBeta:
+    return AlphaBeta(Exponential(0.07, -65.0, -20.0), Sigmoid(1.0, -35.0, 10.0), q10=Q10())
+
+
+class Sodium(AbstractChannel):
+    """`g m^3 h (v - e)`.
+
+    Source: Hodgkin and Huxley (1952), J. Physiol. 117:500, equations 20-24, in the modern sign with rest at -65 mV and 6.3 degC.
+    """
+
+    g: FloatArray = parameter(120.0, unit="mS/cm2", lower=0.0)
+    e: FloatArray = parameter(50.0, unit="mV", lower=-200.0, upper=200.0, spread=10.0)
+    m: AbstractGate = eqx.field(default_factory=_activation)
+    h: AbstractGate = eqx.field(default_factory=_inactivation)
+
+    def current(self, v: FloatArray, x: dict[str, FloatArray]) -> FloatArray:
+        return self.g * x["m"] ** 3 * x["h"] * (v - self.e)

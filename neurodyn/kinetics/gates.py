@@ -1,0 +1,100 @@
+"""Gates: the fraction of open channels as a first-order reaction with voltage-dependent rates."""
+
+import dataclasses
+from abc import abstractmethod
+from typing import Self
+
+import jax.numpy as jnp
+
+from .._parameter import Parameterised, parameter
+from .._types import FloatArray
+from .rates import AbstractRate
+
+
+class Q10(Parameterised):
+    """A temperature factor `q10 ** ((temperature - reference) / 10)`. Degenerate with a gate's `factor`, so not trained."""
+
+    q10: FloatArray = parameter(3.0, lower=0.0, upper=100.0, exclusive=True, trainable=False)
+    reference: FloatArray = parameter(6.3, unit="degC", lower=-20.0, upper=60.0, trainable=False)
+
+    def __call__(self, temperature: FloatArray) -> FloatArray:
+        return self.q10 ** ((temperature - self.reference) / 10)
+
+
+def _seen(v: FloatArray, shift: FloatArray) -> FloatArray:
+    """The voltage a gate's rates see: bounded once per gate, since a trial step of an adaptive solver may be anywhere and an
+    overflow there would poison the gradient although the step is rejected. Untouched between -200 and 200 mV."""
+    return jnp.clip(v, -200.0, 200.0) - shift
+
+
+class AbstractGate(Parameterised):
+    """A gate x with `dx/dt = opening - total * x`."""
+
+    @abstractmethod
+    def rates(self, v: FloatArray, temperature: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """The opening rate and the sum of the opening and closing rates, in 1/ms, at `v` mV and `temperature` degC."""
+
+    @abstractmethod
+    def at_temperature(self, temperature: FloatArray) -> Self:
+        """The same gate with its temperature factor worked out, for use in a run at that temperature."""
+
+
+class AlphaBeta(AbstractGate):
+    """A gate given by its opening and closing rates, as Hodgkin and Huxley (1952) wrote them: `dx/dt = a(v) (1 - x) - b(v) x`.
+
+    **Fields:**
+
+    - `alpha`, `beta`: the rates.
+    - `shift`: moves both along the voltage axis, in mV: positive makes the gate act at higher voltages.
+    - `factor`: multiplies both.
+    - `q10`: the temperature factor, or None.
+    """
+
+    alpha: AbstractRate
+    beta: AbstractRate
+    shift: FloatArray = parameter(0.0, unit="mV", spread=8.0)
+    factor: FloatArray = parameter(1.0, lower=0.0, exclusive=True)
+    q10: Q10 | None = None
+
+    def rates(self, v: FloatArray, temperature: FloatArray) -> tuple[FloatArray, FloatArray]:
+        seen = _seen(v, self.shift)
+        factor = self.factor if self.q10 is None else self.factor * self.q10(temperature)
+        opening = factor * self.alpha(seen)
+        return opening, opening + factor * self.beta(seen)
+
+    def at_temperature(self, temperature: FloatArray) -> Self:
+        if self.q10 is None:
+            return self
+        return dataclasses.replace(self, factor=self.factor * self.q10(temperature), q10=None)
+
+
+class InfTau(AbstractGate):
+    """A gate given by its steady state and time constant: `dx/dt = (x_inf(v) - x) / tau(v)`.
+
+    `x_inf = 1 / (1 + exp(-(v - half) / slope))` and
+    `tau = tau_min + tau_peak / (exp((v - tau_half) / tau_rise) + exp(-(v - tau_half) / tau_fall))`, a bell whose sides fall with their own
+    voltage constants. A negative `slope` makes an inactivating gate.
+    """
+
+    half: FloatArray = parameter(unit="mV", spread=8.0)
+    slope: FloatArray = parameter(unit="mV", spread=3.0)
+    tau_peak: FloatArray = parameter(unit="ms", lower=0.0)
+    tau_half: FloatArray = parameter(unit="mV", spread=8.0)
+    tau_rise: FloatArray = parameter(20.0, unit="mV", lower=3.0)
+    tau_fall: FloatArray = parameter(20.0, unit="mV", lower=3.0)
+    tau_min: FloatArray = parameter(0.05, unit="ms", lower=0.0, exclusive=True)
+    shift: FloatArray = parameter(0.0, unit="mV", trainable=False, spread=8.0)
+    factor: FloatArray = parameter(1.0, lower=0.0, exclusive=True)
+    q10: Q10 | None = None
+
+    def rates(self, v: FloatArray, temperature: FloatArray) -> tuple[FloatArray, FloatArray]:
+        seen = _seen(v, self.shift)
+        bell = jnp.exp((seen - self.tau_half) / self.tau_rise) + jnp.exp(-(seen - self.tau_half) / self.tau_fall)
+        factor = self.factor if self.q10 is None else self.factor * self.q10(temperature)
+        total = factor / (self.tau_min + self.tau_peak / bell)
+        return total / (1 + jnp.exp(-(seen - self.half) / self.slope)), total
+
+    def at_temperature(self, temperature: FloatArray) -> Self:
+        if self.q10 is None:
+            return self
+        return dataclasses.replace(self, factor=self.factor * self.q10(temperature), q10=None)

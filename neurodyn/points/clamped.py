@@ -1,0 +1,52 @@
+"""Voltage clamp."""
+
+from typing import Any
+
+import jax.numpy as jnp
+
+from .._model import AbstractNeuron, Linearised
+from .._parameter import parameter
+from .._types import FloatArray, RealScalar, State
+
+
+class Clamped(AbstractNeuron):
+    """A neuron whose voltage is held at a command: the drive of the wrapped model is a voltage in mV.
+
+    The state is that of the model without `v`. Record `i_ionic` for the current the clamp has to deliver besides the capacitive
+    one, or the model's other observables.
+
+    **Fields:**
+
+    - `model`: a neuron whose state is a dict with the voltage `v`.
+    - `holding`: the voltage at which the gates are in steady state when a run starts, in mV.
+    """
+
+    model: AbstractNeuron
+    holding: FloatArray = parameter(-65.0, unit="mV", trainable=False)
+
+    def __check_init__(self):
+        state = self.model.init()
+        if not isinstance(state, dict) or "v" not in state or len(state) == 1:
+            raise ValueError(f"{type(self.model).__name__} cannot be clamped: its state must have a voltage 'v' and gates")
+
+    def init(self) -> State:
+        """The model's other states, relaxed at the holding voltage."""
+        state = {**self.model.init(), "v": self.holding}
+        linearised = self.model.dynamics(0.0, state, jnp.zeros_like(self.holding))
+        relaxed = linearised.advance(state, 1e9)  # gates are linear in themselves: one long step is the steady state
+        return self._without_v(relaxed)
+
+    def dynamics(self, t: RealScalar, y: State, drive: Any) -> Linearised:
+        inner = self.model.dynamics(t, {**y, "v": drive}, jnp.zeros_like(drive))
+        return Linearised(self._without_v(inner.slope), self._without_v(inner.decay))
+
+    def observe(self, t: RealScalar, y: State, drive: Any) -> dict[str, FloatArray]:
+        """The command as `v`, and whatever the model observes."""
+        return {"v": drive, **self.model.observe(t, {**y, "v": drive}, jnp.zeros_like(drive))}
+
+    def groups(self) -> Any:
+        return self._without_v(self.model.groups())
+
+    @staticmethod
+    def _without_v(state: State) -> State:
+        return {name: value for name, value in state.items() if name != "v"}
