@@ -1,0 +1,89 @@
+"""What several test modules share: finite differences, observed orders, and an independent Hodgkin-Huxley in NumPy and SciPy."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import jax.tree_util as jtu
+import numpy as np
+from jax.flatten_util import ravel_pytree
+from neurodyn._parameter import parameters
+from scipy.integrate import solve_ivp
+
+
+def flat_parameters(tree: Any) -> tuple[list[str], jax.Array, Callable[[jax.Array], Any]]:
+    """Paths, values and the way back of every array leaf that is a finite scalar or vector; infinite leaves are left as they are."""
+    named = {path: item.value for path, item in parameters(tree).items() if np.isfinite(np.asarray(item.value)).all()}
+    vector, unravel = ravel_pytree(named)
+    names = [f"{path}[{i}]" if np.ndim(x) else path for path, x in named.items() for i in range(np.size(x))]
+    order = [name for key in sorted(named) for name in names if name.split("[")[0] == key]  # ravel_pytree sorts keys
+
+    def rebuild(vector: jax.Array) -> Any:
+        values = unravel(vector)
+        leaves, treedef = jtu.tree_flatten_with_path(tree)
+        paths = list(parameters(tree))
+        return jtu.tree_unflatten(treedef, [values.get(p, leaf) for p, (_, leaf) in zip(paths, leaves, strict=True)])
+
+    return order, vector, rebuild
+
+
+def central_differences(function: Callable, x: jax.Array, step: jax.Array) -> np.ndarray:
+    """The Jacobian of `function` at the vector `x` by the four-point stencil (fourth order), shape (outputs, len(x)).
+
+    All perturbed arguments go through one vmapped program.
+    """
+    offsets = jnp.asarray([2.0, 1.0, -1.0, -2.0])
+    weights = np.asarray([-1.0, 8.0, -8.0, 1.0]) / 12
+    rows = x[None, None, :] + offsets[:, None, None] * jnp.diag(step)[None]
+    values = np.asarray(jax.jit(jax.vmap(function))(rows.reshape(-1, x.size)))
+    values = values.reshape(4, x.size, -1)
+    return (np.tensordot(weights, values, axes=1) / np.asarray(step)[:, None]).T
+
+
+def gradient_error(got: np.ndarray, expected: np.ndarray, scale: np.ndarray, floor: float = 1e-3) -> np.ndarray:
+    """Errors of a Jacobian (outputs, parameters) relative to each entry, or to `floor` times the largest entry of its output where that is
+    more; parameters are measured in units of `scale`, so that mS/cm2 compare with mV."""
+    got, expected = np.atleast_2d(got) * scale, np.atleast_2d(expected) * scale
+    size = np.maximum(np.abs(expected), floor * np.abs(expected).max(axis=1, keepdims=True))
+    return np.abs(got - expected) / np.where(size > 0, size, 1.0)
+
+
+def observed_orders(errors: np.ndarray) -> np.ndarray:
+    """Base-2 logarithm of the ratio of successive errors along the first axis, for steps that are halved."""
+    errors = np.asarray(errors)
+    return np.log2(errors[:-1] / errors[1:])
+
+
+def hh_rates(v: np.ndarray) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Opening and closing rates (1/ms) of Hodgkin and Huxley (1952), J. Physiol. 117:500, with rest at -65 mV, as the paper prints them."""
+    return {
+        "m": (0.1 * (v + 40) / (1 - np.exp(-(v + 40) / 10)), 4 * np.exp(-(v + 65) / 18)),
+        "h": (0.07 * np.exp(-(v + 65) / 20), 1 / (1 + np.exp(-(v + 35) / 10))),
+        "n": (0.01 * (v + 55) / (1 - np.exp(-(v + 55) / 10)), 0.125 * np.exp(-(v + 65) / 80)),
+    }
+
+
+def hh_reference(y0: np.ndarray, pieces: list[tuple[float, float, float]], e_leak: float = -54.387) -> np.ndarray:
+    """(v, m, h, n) at the end of consecutive pieces (begin ms, end ms, constant current uA/cm2), by SciPy's DOP853 at 1e-12."""
+
+    def slope(t, y, current):
+        v, m, h, n = y
+        gates = [a * (1 - x) - b * x for x, (a, b) in zip((m, h, n), hh_rates(v).values(), strict=True)]
+        ionic = 120 * m**3 * h * (v - 50) + 36 * n**4 * (v + 77) + 0.3 * (v - e_leak)
+        return [current - ionic, *gates]
+
+    y = np.asarray(y0, dtype=float)
+    for begin, end, current in pieces:
+        y = solve_ivp(slope, (begin, end), y, method="DOP853", rtol=1e-12, atol=1e-12, args=(current,)).y[:, -1]
+    return y
+
+
+def hh_state(v: float, m: float, h: float, n: float) -> dict[str, Any]:
+    """The state of `nd.HodgkinHuxley` from its four numbers."""
+    return {"v": jnp.asarray(v), "na": {"m": jnp.asarray(m), "h": jnp.asarray(h)}, "k": {"n": jnp.asarray(n)}}
+
+
+def hh_vector(y: dict[str, Any]) -> jax.Array:
+    """(v, m, h, n) of a state of `nd.HodgkinHuxley`."""
+    return jnp.stack([y["v"], y["na"]["m"], y["na"]["h"], y["k"]["n"]])
