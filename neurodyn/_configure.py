@@ -30,13 +30,14 @@ def configure_cpu(
     - `vector_width`: preferred width of vector instructions in bits (128, 256 or 512); None leaves it to XLA.
     - `whole_loop`: compile a time loop as one function.
 
-    Flags that are in XLA_FLAGS already are kept.
+    What XLA_FLAGS holds already is kept, a preferred width of vector instructions included.
 
-    **Raises:** `RuntimeError` when JAX's backend has started: the flags would have no effect. `ValueError` for an unknown width.
+    **Raises:** `RuntimeError` when JAX's backend has started: the flags would have no effect. `ValueError` for an unknown width, or
+    when XLA_FLAGS asks for another number of devices.
     """
     if vector_width not in (None, 128, 256, 512):
         raise ValueError(f"vector_width = {vector_width!r} bits is not allowed: must be 128, 256, 512 or None")
-    if devices is not None and (not isinstance(devices, int) or devices < 1):
+    if devices is not None and (isinstance(devices, bool) or not isinstance(devices, int) or devices < 1):
         raise ValueError(f"devices = {devices!r} is not allowed: must be a whole number >= 1")
     wanted = []
     if whole_loop:
@@ -46,10 +47,17 @@ def configure_cpu(
     if devices is not None:
         wanted.append(f"{_DEVICES}{devices}")
     present = os.environ.get("XLA_FLAGS", "").split()
+    if devices is not None:
+        for flag in present:
+            if flag.startswith(_DEVICES) and flag != f"{_DEVICES}{devices}":
+                raise ValueError(f"devices = {devices} is not allowed: XLA_FLAGS holds {flag}")
+    if any(flag.startswith(_VECTOR_WIDTH) for flag in present):
+        wanted = [flag for flag in wanted if not flag.startswith(_VECTOR_WIDTH)]
     missing = [flag for flag in wanted if flag not in present]
     if missing and xla_bridge.backends_are_initialized():
         raise RuntimeError(
             "configure_cpu was called too late: JAX has started its backend. Call it first thing, before any array is made"
         )
-    os.environ["XLA_FLAGS"] = " ".join(present + missing)
-    return CpuConfiguration(os.environ["XLA_FLAGS"])
+    if missing:
+        os.environ["XLA_FLAGS"] = " ".join(present + missing)
+    return CpuConfiguration(os.environ.get("XLA_FLAGS", ""))

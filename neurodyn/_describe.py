@@ -4,6 +4,7 @@ import dataclasses
 import html
 from typing import Any
 
+import jax
 import numpy as np
 
 from ._parameter import ParameterInfo, parameters
@@ -21,8 +22,8 @@ class Row:
     info: ParameterInfo
 
     def cells(self) -> tuple[str, ...]:
-        value = np.asarray(self.value)
-        text = f"{value:.6g}" if value.ndim == 0 else f"{value.dtype} {value.shape}"
+        scalar = self.value.ndim == 0 and not isinstance(self.value, jax.core.Tracer)
+        text = f"{np.asarray(self.value):.6g}" if scalar else f"{self.value.dtype} {self.value.shape}"
         return self.path, text, self.info.unit or "-", self.info.range(), "yes" if self.info.trainable else "no"
 
 
@@ -34,7 +35,9 @@ class Table(tuple[Row, ...]):
     def __repr__(self) -> str:
         lines = [_HEADER, *(row.cells() for row in self)]
         widths = [max(len(line[i]) for line in lines) for i in range(len(_HEADER))]
-        text = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
+        text = [
+            "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
+        ]
         return "\n".join([text[0], "-" * len(text[0]), *text[1:]])
 
     def _repr_html_(self) -> str:

@@ -53,15 +53,19 @@ class ParameterInfo:
         return " and ".join(parts) or "any number"
 
 
-def as_floating(value: Any) -> Any:
+#: What is known of an array that was not declared by `parameter`, such as a weight of a neural network.
+UNDECLARED = ParameterInfo(trainable=False)
+
+
+def as_floating(value: Any, name: str = "value") -> Any:
     """A floating array of JAX's default precision from a number or an array; other objects pass through untouched.
 
     Arrays of another type are cast and the cast is reported by a warning, so precision is never mixed in silence.
 
-    **Raises:** `TypeError` for booleans, strings and complex numbers.
+    **Raises:** `TypeError` for booleans, strings, complex numbers and lists, naming `name`.
     """
     if isinstance(value, bool | str | complex | list | tuple):
-        raise TypeError(f"expected a real number or a floating array, got {value!r}")
+        raise TypeError(f"{name}: expected a real number or a floating array, got {value!r}")
     if isinstance(value, int | float):
         return jnp.asarray(value, dtype=float)
     if isinstance(value, jax.Array | np.ndarray | np.generic):
@@ -69,10 +73,19 @@ def as_floating(value: Any) -> Any:
         if value.dtype == target or (target == jnp.float32 and value.dtype == np.float64):
             return jnp.asarray(value, dtype=target)
         if value.dtype.kind not in "iuf":
-            raise TypeError(f"expected a real number or a floating array, got an array of {value.dtype}")
-        warnings.warn(f"an array of {value.dtype} was cast to {target}", stacklevel=3)
+            raise TypeError(f"{name}: expected a real number or a floating array, got an array of {value.dtype}")
+        warnings.warn(f"{name}: an array of {value.dtype} was cast to {target}", stacklevel=3)
         return jnp.asarray(value, dtype=target)
     return value
+
+
+class _Converter:
+    """`as_floating` for one field. Learns the name of the field when its class is made."""
+
+    name = "value"
+
+    def __call__(self, value: Any) -> Any:
+        return as_floating(value, self.name)
 
 
 def parameter(
@@ -100,7 +113,7 @@ def parameter(
         two instead.
     """
     info = ParameterInfo(unit, lower, upper, exclusive, trainable, infinite, spread)
-    options: dict[str, Any] = {"converter": as_floating, "metadata": {_KEY: info}}
+    options: dict[str, Any] = {"converter": _Converter(), "metadata": {_KEY: info}}
     if default is not None:
         options["default"] = default
     return eqx.field(**options)
@@ -116,12 +129,13 @@ class NamedParameter:
 
 
 def _lookup(tree: Any, keys: tuple[Any, ...]) -> ParameterInfo:
-    info, node, absolute = ParameterInfo(trainable=False), tree, False
+    info, node, absolute = UNDECLARED, tree, False
     for key in keys:
         if isinstance(key, jtu.GetAttrKey):
-            fields = {f.name: f for f in dataclasses.fields(node)}
+            fields = {f.name: f for f in dataclasses.fields(node)} if dataclasses.is_dataclass(node) else {}
             absolute = absolute or ("units" in fields and node.units == "absolute")
-            info = fields[key.name].metadata.get(_KEY, info)
+            if key.name in fields:
+                info = fields[key.name].metadata.get(_KEY, info)
             node = getattr(node, key.name)
         elif isinstance(key, jtu.DictKey):
             node = node[key.key]
@@ -156,11 +170,22 @@ def check_value(name: str, value: Any, info: ParameterInfo) -> None:
     allowed = info.allows(array)
     if allowed.all():
         return
-    index = int(np.argmin(allowed.ravel()))
-    member = f"[{index}]" if array.ndim else ""
-    raise ValueError(
-        f"{name}{member} = {array.ravel()[index]:g}{' ' + info.unit if info.unit else ''} is not allowed: must be {info.range()}"
-    )
+    index = tuple(int(i) for i in np.argwhere(~allowed)[0])
+    member = str(list(index)) if index else ""
+    unit = f" {info.unit}" if info.unit else ""
+    raise ValueError(f"{name}{member} = {array[index]:g}{unit} is not allowed: must be {info.range()}")
+
+
+def check_positive(name: str, value: Any, unit: str, infinite: bool = False) -> None:
+    """Refuse a static number that is not a Python number > 0.
+
+    **Raises:** `ValueError` naming it, its unit and the allowed range.
+    """
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or not value > 0 or (math.isinf(value) and not infinite):
+        unit = f" {unit}" if unit else ""
+        finite = "" if infinite else "finite "
+        raise ValueError(f"{name} = {value!r}{unit} is not allowed: must be a {finite}Python number > 0")
 
 
 def validate(tree: Any, name: str = "") -> None:
@@ -175,11 +200,39 @@ def validate(tree: Any, name: str = "") -> None:
 class Parameterised(eqx.Module):
     """A module that refuses impossible parameters when it is built."""
 
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        for name, field in vars(cls).items():
+            if isinstance(field, dataclasses.Field) and _KEY in field.metadata:
+                field.metadata["converter"].name = f"{cls.__name__}.{name}"
+
     def __check_init__(self):
         for field in dataclasses.fields(self):
-            if _KEY in field.metadata and isinstance(getattr(self, field.name), str | bool | None):
-                raise TypeError(f"{type(self).__name__}.{field.name}: expected a number or an array")
+            value = getattr(self, field.name)
+            if _KEY in field.metadata and not hasattr(value, "dtype"):
+                raise TypeError(f"{type(self).__name__}.{field.name}: expected a number or an array, got {value!r}")
         validate(self, type(self).__name__)
+
+
+def modules(tree: Any) -> dict[str, eqx.Module]:
+    """Every module in a pytree by its path, the outer ones first; a module itself has the path ""."""
+
+    def inner(node):
+        return node is not tree and isinstance(node, eqx.Module)
+
+    found = {"": tree} if isinstance(tree, eqx.Module) else {}
+    for keys, node in jtu.tree_flatten_with_path(tree, is_leaf=inner)[0]:
+        if isinstance(node, eqx.Module):
+            found |= {".".join(filter(None, (join(keys), path))): part for path, part in modules(node).items()}
+    return found
+
+
+def recheck(tree: Any) -> None:
+    """Repeat the checks that every module in a pytree made when it was built, such as that of two parameters against each other."""
+    for module in modules(tree).values():
+        for cls in type(module).__mro__:
+            if "__check_init__" in vars(cls):
+                vars(cls)["__check_init__"](module)
 
 
 def replace(model: Any, values: Mapping[str, Any]) -> Any:
@@ -191,16 +244,21 @@ def replace(model: Any, values: Mapping[str, Any]) -> Any:
     - `values`: new values by path or pattern, e.g. `{"na.g": 100.0, "*.m.shift": 2.0}`. A value may have a leading batch
         axis if the result is going to be vmapped over.
 
-    **Raises:** `ValueError` for a path that does not exist, naming near ones, and for a value that is not allowed.
+    **Raises:** `ValueError` for a path that does not exist, naming near ones, and for a value that is not allowed, by itself or
+    with the others; `TypeError` for what is not a number or an array.
     """
     known = parameters(model)
     new: dict[str, Any] = {}
     for pattern, value in values.items():
         for path in match(pattern, known):
-            array = as_floating(value)
+            array = as_floating(value, path)
+            if not hasattr(array, "dtype"):
+                raise TypeError(f"{path}: expected a number or an array, got {value!r}")
             check_value(path, array, known[path].info)
             new[path] = array
-    return replace_leaves(model, new)
+    changed = replace_leaves(model, new)
+    recheck(changed)
+    return changed
 
 
 def replace_leaves(tree: Any, values: Mapping[str, Any]) -> Any:

@@ -1,18 +1,18 @@
 """Parameters on disk: a plain JSON file, keyed by path, that holds data and never code."""
 
+import dataclasses
 import hashlib
 import json
 import math
 import os
-import tempfile
+import secrets
 from pathlib import Path
 from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 
-from ._parameter import NamedParameter, check_value, parameters, replace_leaves
-from ._paths import match
+from ._parameter import NamedParameter, check_value, modules, parameters, recheck, replace_leaves
 from .points import LIF, HodgkinHuxley
 
 
@@ -24,7 +24,18 @@ _LIMIT = 64 * 2**20  # bytes
 _MODELS = {"HodgkinHuxley": HodgkinHuxley, "LIF": LIF}
 
 
+_CONTENT = ("model", "units", "parts", "parameters")
+_ENTRY = ("value", "unit", "dtype", "shape")
+
+
+def _parts(model: Any) -> dict[str, str]:
+    """The classes a model is put together from, by path: two channels may have the same parameters and other equations."""
+    return {path: type(part).__name__ for path, part in modules(model).items() if path}
+
+
 def _entry(item: NamedParameter) -> dict[str, Any]:
+    if item.value.dtype not in ("float32", "float64"):
+        raise ValueError(f"{item.path} is an array of {item.value.dtype} and is not saved: must be float32 or float64")
     array = np.asarray(item.value)
     # The shortest decimal that reads back as the same number in its own precision.
     values = [float(str(x)) for x in array.ravel()]
@@ -41,27 +52,28 @@ def _digest(content: dict[str, Any]) -> str:
 def write_text(path: Path, text: str) -> None:
     """Write a file whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    with open(temporary, "x", encoding="utf-8") as file:
+        try:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+            os.replace(temporary, path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
 
 
 def save(path: str | os.PathLike[str], model: Any) -> None:
     """Write every parameter of a model to a JSON file: value, unit and precision by path, with a hash. The file is written whole or not
     at all.
 
-    **Raises:** `ValueError` when a parameter is not finite; `OSError` when the file cannot be written.
+    **Raises:** `ValueError` when a parameter is not finite or not a floating array; `OSError` when the file cannot be written.
     """
     content = {
         "model": type(model).__name__,
         "units": getattr(model, "units", None),
+        "parts": _parts(model),
         "parameters": {name: _entry(item) for name, item in parameters(model).items()},
     }
     document = {"format": _FORMAT, "version": _VERSION, "sha256": _digest(content), **content}
@@ -69,23 +81,30 @@ def save(path: str | os.PathLike[str], model: Any) -> None:
 
 
 def _no_duplicates(pairs):
-    keys = [key for key, _ in pairs]
-    twice = [key for key in keys if keys.count(key) > 1]
-    if twice:
-        raise ValueError(f"key {twice[0]!r} appears twice")
-    return dict(pairs)
+    found = {}
+    for key, value in pairs:
+        if key in found:
+            raise ValueError(f"key {key!r} appears twice")
+        found[key] = value
+    return found
 
 
-def _no_constants(name):
-    raise ValueError(f"{name} is not a number that is allowed")
+def _finite(text: str) -> float:
+    if not math.isfinite(float(text)):
+        raise ValueError(f"{text} is not a finite number")
+    return float(text)
 
 
 def _read(path: Path) -> dict[str, Any]:
-    if path.stat().st_size > _LIMIT:
-        raise ValueError(f"{path}: larger than {_LIMIT} bytes, not a parameter file")
+    size = path.stat().st_size
+    if not path.is_file() or size > _LIMIT:
+        raise ValueError(f"{path}: not a parameter file (must be a regular file of at most {_LIMIT} bytes)")
     try:
         document = json.loads(
-            path.read_text(encoding="utf-8"), object_pairs_hook=_no_duplicates, parse_constant=_no_constants
+            path.read_text(encoding="utf-8"),
+            object_pairs_hook=_no_duplicates,
+            parse_float=_finite,
+            parse_constant=_finite,
         )
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{path}: not a parameter file ({error})") from None
@@ -93,10 +112,38 @@ def _read(path: Path) -> dict[str, Any]:
         raise ValueError(f"{path}: not a parameter file (its format must be {_FORMAT!r})")
     if document.get("version") != _VERSION:
         raise ValueError(f"{path}: version {document.get('version')!r} is not known, must be {_VERSION}")
-    content = {key: document.get(key) for key in ("model", "units", "parameters")}
-    if document.get("sha256") != _digest(content):
+    if set(document) != {"format", "version", "sha256", *_CONTENT}:
+        raise ValueError(
+            f"{path}: keys {sorted(document)} are not allowed: must be format, version, sha256, {', '.join(_CONTENT)}"
+        )
+    content = {key: document[key] for key in _CONTENT}
+    try:
+        same = document["sha256"] == _digest(content)
+    except RecursionError:
+        same = False
+    if not same:
         raise ValueError(f"{path}: the hash does not match the content: the file was damaged or edited by hand")
     return content
+
+
+def _value(name: str, entry: Any, like: NamedParameter) -> np.ndarray:
+    """The checked value of an entry, in the precision of the parameter it is for."""
+    if not isinstance(entry, dict) or set(entry) != set(_ENTRY):
+        raise ValueError(f"{name} is not allowed: must have {', '.join(_ENTRY)}")
+    if entry["unit"] != like.info.unit:
+        raise ValueError(f"{name} is in {entry['unit']!r}, must be in {like.info.unit!r}")
+    if entry["dtype"] not in ("float32", "float64"):
+        raise ValueError(f"{name} has dtype {entry['dtype']!r}, must be 'float32' or 'float64'")
+    try:
+        numbers = np.asarray(entry["value"])
+    except ValueError:  # ragged
+        numbers = np.asarray(None)
+    if numbers.dtype != float or list(numbers.shape) != entry["shape"]:
+        raise ValueError(f"{name} is not allowed: must be numbers of shape {entry['shape']}")
+    with np.errstate(over="ignore"):
+        array = numbers.astype(entry["dtype"]).astype(like.value.dtype)
+    check_value(name, array, like.info)
+    return array
 
 
 def load(path: str | os.PathLike[str], like: Any = None) -> Any:
@@ -108,30 +155,42 @@ def load(path: str | os.PathLike[str], like: Any = None) -> Any:
     - `like`: a model of the same structure, which gives everything but the values; needed for models that are not in neurodyn itself or
         were put together from parts.
 
+    Values are converted to the precision of the parameters they are for: that of the session, or that of `like`.
+
     **Raises:** `ValueError` for a file that is damaged, of another model, or holds a value that is not allowed; `OSError` when it cannot be read.
     """
     path = Path(path)
     content = _read(path)
-    name = content["model"]
+    name, units, entries = content["model"], content["units"], content["parameters"]
     if like is None:
-        if name not in _MODELS:
-            raise ValueError(f"{path}: holds a {name}, which cannot be rebuilt from its name; pass like=model")
-        like = _MODELS[name](**({"units": content["units"]} if content["units"] else {}))
-    if type(like).__name__ != name or getattr(like, "units", None) != content["units"]:
+        if not isinstance(name, str) or name not in _MODELS:
+            raise ValueError(f"{path}: holds a {name!r}, which cannot be rebuilt from its name; pass like=model")
+        like = _MODELS[name]()
+        if units == "absolute" and hasattr(like, "units"):
+            like = dataclasses.replace(like, units=units)
+    if type(like).__name__ != name or getattr(like, "units", None) != units:
         raise ValueError(
-            f"{path}: holds a {name} in {content['units']} units, not a {type(like).__name__} in "
-            f"{getattr(like, 'units', None)} units"
+            f"{path}: holds a {name!r} in {units!r} units, not a {type(like).__name__} in {getattr(like, 'units', None)!r} units"
         )
-    known, entries = parameters(like), content["parameters"]
-    for missing in (p for p in known if p not in entries):
-        raise ValueError(f"{path}: parameter {missing!r} is missing; pass like=model if the model was put together from parts")
-    match(entries, known)  # names the nearest where the file has one too many
-    values = {}
-    for key, entry in entries.items():
-        if entry["unit"] != known[key].info.unit:
-            raise ValueError(f"{path}: {key} is in {entry['unit']!r}, must be in {known[key].info.unit!r}")
-        array = np.asarray(entry["value"], dtype=entry["dtype"]).astype(known[key].value.dtype)
-        check_value(f"{path}: {key}", array, known[key].info)
-        values[key] = jnp.asarray(array)
-    return replace_leaves(like, values)
+    _same_keys(path, "part", content["parts"], _parts(like))
+    for key, part in _parts(like).items():
+        if content["parts"][key] != part:
+            raise ValueError(f"{path}: part {key!r} is a {content['parts'][key]!r}, not a {part}; pass like=model")
+    known = parameters(like)
+    _same_keys(path, "parameter", entries, known)
+    values = {key: jnp.asarray(_value(f"{path}: {key}", entries[key], item)) for key, item in known.items()}
+    loaded = replace_leaves(like, values)
+    recheck(loaded)
+    return loaded
 
+
+def _same_keys(path: Path, what: str, found: Any, expected: dict[str, Any]) -> None:
+    hint = "pass like=model if the model was put together from parts"
+    if not isinstance(found, dict):
+        raise ValueError(f"{path}: {what}s are not allowed: must be a table")
+    for key in expected:
+        if key not in found:
+            raise ValueError(f"{path}: {what} {key!r} is missing; {hint}")
+    for key in found:
+        if key not in expected:
+            raise ValueError(f"{path}: {what} {key!r} is not known; {hint}")

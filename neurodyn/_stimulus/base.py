@@ -24,9 +24,10 @@ class Instant(eqx.Module):
         """The time elapsed since `time` (negative before it), differentiable with respect to it."""
         distance = time - self.origin
         whole = jnp.floor(jax.lax.stop_gradient(distance) / jax.lax.stop_gradient(jnp.asarray(self.dt, distance.dtype)))
-        whole = jnp.clip(whole, -(2.0**30), 2.0**30).astype(int)
+        whole = jnp.clip(whole, -(2.0**30), 2.0**30)
         part = distance - whole * self.dt
-        return (self.steps - whole) * self.dt + (self.offset - part)
+        steps = jnp.asarray(self.steps - whole.astype(int), whole.dtype)
+        return steps * self.dt + (self.offset - part)
 
     def later(self, duration: RealScalar) -> Instant:
         return Instant(self.origin, self.steps, self.dt, self.offset + duration)
@@ -60,6 +61,9 @@ class AbstractStimulus(Parameterised):
 
     def __add__(self, other: AbstractStimulus) -> AbstractStimulus:
         return Sum((self, other)) if isinstance(other, AbstractStimulus) else NotImplemented
+
+    def __radd__(self, other: int) -> AbstractStimulus:
+        return self if isinstance(other, int) and other == 0 else NotImplemented  # for Python's sum
 
     def __sub__(self, other: AbstractStimulus) -> AbstractStimulus:
         return Sum((self, Scaled(other, -1.0))) if isinstance(other, AbstractStimulus) else NotImplemented
@@ -112,10 +116,10 @@ class Window(eqx.Module):
     fraction: FloatArray  # of the interval
 
     @classmethod
-    def overlap(cls, time: Instant, width: RealScalar, start: FloatArray, stop: FloatArray) -> Window:
-        since_start = time.since(start)
+    def overlap(cls, since_start: FloatArray, since_stop: FloatArray, width: RealScalar) -> Window:
+        """Of an interval of `width` ms that begins `since_start` ms after the start and `since_stop` ms after the stop."""
         before_start = jnp.clip(-since_start, 0.0, width)
-        before_stop = jnp.clip(-time.since(stop), 0.0, width)
+        before_stop = jnp.clip(-since_stop, 0.0, width)
         inside = jnp.maximum(before_stop - before_start, 0.0)
         return cls(since_start + before_start, inside, inside / width)
 
@@ -124,6 +128,6 @@ class Window(eqx.Module):
         return self.begin + self.width / 2
 
 
-def is_on(time: Instant, start: FloatArray, stop: FloatArray) -> jax.Array:
-    """Whether a point in time lies in [start, stop)."""
-    return (time.since(start) >= 0) & (time.since(stop) < 0)
+def grid(start: FloatArray, dt: RealScalar, count: int) -> FloatArray:
+    """`count` times from `start` on, `dt` ms apart."""
+    return start + dt * jnp.arange(count, dtype=start.dtype)

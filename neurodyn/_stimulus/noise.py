@@ -8,9 +8,9 @@ import jax.numpy as jnp
 from jaxtyping import PRNGKeyArray
 
 from .._model import AbstractPreparable
-from .._parameter import parameter
+from .._parameter import check_positive, parameter
 from .._types import FloatArray, RealScalar
-from .base import AbstractStimulus, Instant
+from .base import AbstractStimulus, Instant, grid
 from .samples import Samples
 
 
@@ -48,11 +48,12 @@ class OrnsteinUhlenbeck(AbstractStimulus, AbstractPreparable):
         start: RealScalar = 0.0,
         key: PRNGKeyArray,
     ):
-        if not (0 < dt < math.inf and 0 < duration < math.inf):
-            raise ValueError(f"duration = {duration} ms and dt = {dt} ms must be finite and > 0")
+        check_positive("OrnsteinUhlenbeck.duration", duration, "ms")
+        check_positive("OrnsteinUhlenbeck.dt", dt, "ms")
         self.mean, self.std, self.tau, self.start, self.dt = mean, std, tau, start, float(dt)
         self.normal = jax.random.normal(key, (math.ceil(duration / dt - 1e-9),), dtype=float)
 
+    @eqx.filter_jit  # operation by operation the scan would take seconds
     def prepare(self) -> Samples:
         """The path as samples."""
         factor = jnp.exp(-self.dt / self.tau)
@@ -72,4 +73,4 @@ class OrnsteinUhlenbeck(AbstractStimulus, AbstractPreparable):
         return self.prepare().over(time, width)
 
     def edges(self) -> FloatArray:
-        return self.start + self.dt * jnp.arange(self.normal.shape[0] + 1)
+        return grid(self.start, self.dt, self.normal.shape[0] + 1)

@@ -1,15 +1,16 @@
 """A stimulus given by a table: a recorded command, or noise made elsewhere."""
 
 import math
+from fractions import Fraction
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._parameter import parameter
+from .._parameter import check_positive, parameter
 from .._types import FloatArray, RealScalar
-from .base import AbstractStimulus, Instant
+from .base import AbstractStimulus, Instant, grid
 
 
 class Samples(AbstractStimulus):
@@ -24,10 +25,11 @@ class Samples(AbstractStimulus):
     start: FloatArray = parameter(0.0, unit="ms", trainable=False)
 
     def __check_init__(self):
-        if isinstance(self.dt, bool) or not isinstance(self.dt, int | float) or not 0 < self.dt < math.inf:
-            raise ValueError(f"Samples.dt = {self.dt!r} ms is not allowed: must be a finite Python number > 0")
+        check_positive("Samples.dt", self.dt, "ms")
         if not isinstance(self.values, jax.Array) or self.values.ndim == 0 or self.values.shape[0] == 0:
-            raise ValueError("Samples.values is not allowed: must be an array of at least one sample along its first axis")
+            raise ValueError(
+                "Samples.values is not allowed: must be an array of at least one sample along its first axis"
+            )
 
     @property
     def duration(self) -> float:
@@ -40,27 +42,40 @@ class Samples(AbstractStimulus):
         value = self.values[jnp.clip(index, 0, n - 1)]
         return jnp.where(inside.reshape(inside.shape + (1,) * (value.ndim - inside.ndim)), value, 0.0)
 
+    def _position(self, time: Instant) -> tuple[jax.Array | int, FloatArray]:
+        """The time since `start` in samples, as a whole number and the rest, which may be of any size and sign.
+
+        The steps of a run are counted in whole numbers, or float32 would lose the sample after some seconds of model time.
+        """
+        ratio = _as_number(time.dt) / self.dt
+        near = Fraction(ratio).limit_denominator(max(1, int(math.sqrt(2**31 / max(ratio, 1.0))) - 1))
+        cycles, steps = time.steps // near.denominator, time.steps % near.denominator
+        whole = cycles * near.numerator + steps * near.numerator // near.denominator
+        part = jnp.asarray(steps * near.numerator % near.denominator, self.start.dtype) / near.denominator
+        part += jnp.asarray(time.steps, self.start.dtype) * (ratio - float(near))
+        return whole, part + ((time.origin - self.start) + time.offset) / self.dt
+
     def at(self, time: Instant) -> FloatArray:
+        whole, part = self._position(time)
         # A hair of slack: on its own edge a sample has begun, whatever the rounding.
         slack = 16 * float(np.finfo(self.values.dtype).eps)
-        return self._sample(jnp.floor(time.since(self.start) / self.dt * (1 + slack) + slack).astype(int))
+        return self._sample(whole + jnp.floor(part + slack * (1 + jnp.abs(part))).astype(int))
 
     def over(self, time: Instant, width: RealScalar) -> FloatArray:
-        begin = time.since(self.start)
-        first = jnp.floor(jax.lax.stop_gradient(begin) / self.dt).astype(int)
-        count = math.ceil(_as_number(width) / self.dt) + 1  # samples an interval can touch
-        index = first + jnp.arange(count)
-        edge = index * self.dt - begin  # from the interval's beginning
-        inside = jnp.clip(edge + self.dt, 0.0, width) - jnp.clip(edge, 0.0, width)
-        values = self._sample(index)
-        return jnp.tensordot(inside / width, values, axes=1)
+        whole, part = self._position(time)
+        first = jnp.floor(jax.lax.stop_gradient(part))
+        span = _as_number(width) / self.dt
+        index = jnp.arange(math.ceil(span) + 1)  # samples an interval can touch
+        edge = index.astype(part.dtype) - (part - first)  # from the interval's beginning, in samples
+        inside = jnp.clip(edge + 1, 0.0, span) - jnp.clip(edge, 0.0, span)
+        return jnp.tensordot(inside / span, self._sample(whole + first.astype(int) + index), axes=1)
 
     def edges(self) -> FloatArray:
-        return self.start + self.dt * jnp.arange(self.values.shape[0] + 1)
+        return grid(self.start, self.dt, self.values.shape[0] + 1)
 
 
 def _as_number(width: RealScalar) -> float:
     try:
         return float(width)
     except jax.errors.ConcretizationTypeError:
-        raise ValueError("the average of Samples needs an interval of fixed width (a Python number)") from None
+        raise ValueError("Samples need steps and intervals of fixed width (a Python number)") from None

@@ -1,12 +1,16 @@
 """Stimuli given by a formula."""
 
+from __future__ import annotations
+
 import equinox as eqx
+import jax
 import jax.numpy as jnp
+import numpy as np
 
 from .._numerics import sinc
 from .._parameter import parameter
 from .._types import FloatArray, RealScalar
-from .base import AbstractStimulus, Instant, Window, is_on
+from .base import AbstractStimulus, Instant, Window, grid
 
 
 def _start(default: float = 0.0):
@@ -17,6 +21,14 @@ def _stop(default: float = float("inf")):
     return parameter(default, unit="ms", spread=5.0, infinite=True, trainable=False)
 
 
+def _is_on(stimulus: Step | Ramp | Sine | Chirp, time: Instant) -> jax.Array:
+    return (time.since(stimulus.start) >= 0) & (time.since(stimulus.stop) < 0)
+
+
+def _window(stimulus: Step | Ramp | Sine | Chirp, time: Instant, width: RealScalar) -> Window:
+    return Window.overlap(time.since(stimulus.start), time.since(stimulus.stop), width)
+
+
 class Step(AbstractStimulus):
     """`amplitude` from `start` until `stop` (ms), zero elsewhere."""
 
@@ -25,10 +37,10 @@ class Step(AbstractStimulus):
     stop: FloatArray = _stop()
 
     def at(self, time: Instant) -> FloatArray:
-        return jnp.where(is_on(time, self.start, self.stop), self.amplitude, 0.0)
+        return jnp.where(_is_on(self, time), self.amplitude, 0.0)
 
     def over(self, time: Instant, width: RealScalar) -> FloatArray:
-        return self.amplitude * Window.overlap(time, width, self.start, self.stop).fraction
+        return self.amplitude * _window(self, time, width).fraction
 
     def edges(self) -> FloatArray:
         return jnp.stack([self.start, self.stop])
@@ -44,10 +56,10 @@ class Ramp(AbstractStimulus):
 
     def at(self, time: Instant) -> FloatArray:
         value = self.offset + self.slope * time.since(self.start)
-        return jnp.where(is_on(time, self.start, self.stop), value, 0.0)
+        return jnp.where(_is_on(self, time), value, 0.0)
 
     def over(self, time: Instant, width: RealScalar) -> FloatArray:
-        window = Window.overlap(time, width, self.start, self.stop)
+        window = _window(self, time, width)
         return window.fraction * (self.offset + self.slope * window.middle)
 
     def edges(self) -> FloatArray:
@@ -55,7 +67,7 @@ class Ramp(AbstractStimulus):
 
 
 class Pulses(AbstractStimulus):
-    """`count` rectangular pulses of `width` ms, one every `period` ms, the first at `start` ms."""
+    """`count` rectangular pulses of `width` ms, one every `period` ms, the first at `start` ms. Pulses that overlap add."""
 
     amplitude: FloatArray = parameter()
     width: FloatArray = parameter(unit="ms", lower=0.0, trainable=False)
@@ -67,19 +79,20 @@ class Pulses(AbstractStimulus):
         if isinstance(self.count, bool) or not isinstance(self.count, int) or self.count < 1:
             raise ValueError(f"Pulses.count = {self.count!r} is not allowed: must be a whole number >= 1")
 
-    def _starts(self) -> FloatArray:
-        return self.start + self.period * jnp.arange(self.count)
+    def _since(self, time: Instant) -> FloatArray:
+        """The time since the beginning of each pulse. Pulses are placed relative to the first, or float32 would blur them late in a run."""
+        return time.since(self.start) - grid(jnp.zeros_like(self.start), self.period, self.count)
 
     def at(self, time: Instant) -> FloatArray:
-        starts = self._starts()
-        return self.amplitude * jnp.sum(jnp.where(is_on(time, starts, starts + self.width), 1.0, 0.0))
+        since = self._since(time)
+        return self.amplitude * jnp.sum(jnp.where((since >= 0) & (since < self.width), 1.0, 0.0))
 
     def over(self, time: Instant, width: RealScalar) -> FloatArray:
-        starts = self._starts()
-        return self.amplitude * jnp.sum(Window.overlap(time, width, starts, starts + self.width).fraction)
+        since = self._since(time)
+        return self.amplitude * jnp.sum(Window.overlap(since, since - self.width, width).fraction)
 
     def edges(self) -> FloatArray:
-        starts = self._starts()
+        starts = grid(self.start, self.period, self.count)
         return jnp.concatenate([starts, starts + self.width])
 
 
@@ -97,10 +110,10 @@ class Sine(AbstractStimulus):
 
     def at(self, time: Instant) -> FloatArray:
         value = self.amplitude * jnp.sin(self._angle(time.since(self.start)))
-        return jnp.where(is_on(time, self.start, self.stop), value, 0.0)
+        return jnp.where(_is_on(self, time), value, 0.0)
 
     def over(self, time: Instant, width: RealScalar) -> FloatArray:
-        window = Window.overlap(time, width, self.start, self.stop)
+        window = _window(self, time, width)
         half = 1e-3 * jnp.pi * self.frequency * window.width
         return window.fraction * self.amplitude * jnp.sin(self._angle(window.middle)) * sinc(half)
 
@@ -108,15 +121,27 @@ class Sine(AbstractStimulus):
         return jnp.stack([self.start, self.stop])
 
 
+_GAUSS = tuple(np.polynomial.legendre.leggauss(8) / np.array([[1.0], [2.0]]))  # nodes, weights of a mean over [-1, 1]
+
+
 class Chirp(AbstractStimulus):
     """A sine whose frequency rises linearly from `f0` at `start` to `f1` at `stop` (Hz): `amplitude * sin(2 pi (f0 s + (f1 - f0) s^2 / 2 d))`
-    with s the time since `start` and d the duration."""
+    with s the time since `start` and d the duration.
+
+    Averages over an interval are exact to rounding up to half a cycle per interval, and to 1e-9 up to a whole one.
+    """
 
     amplitude: FloatArray = parameter()
     f0: FloatArray = parameter(unit="Hz", lower=0.0)
     f1: FloatArray = parameter(unit="Hz", lower=0.0)
     start: FloatArray = parameter(unit="ms", trainable=False)
     stop: FloatArray = parameter(unit="ms", trainable=False)
+
+    def __check_init__(self):
+        if any(isinstance(x, jax.core.Tracer) for x in (self.start, self.stop)):
+            return
+        if not np.all(np.asarray(self.start) < np.asarray(self.stop)):
+            raise ValueError(f"Chirp.stop = {self.stop} ms is not allowed: must be > start = {self.start} ms")
 
     def _frequency(self, since: FloatArray) -> FloatArray:
         return self.f0 + (self.f1 - self.f0) * since / (self.stop - self.start)
@@ -126,12 +151,14 @@ class Chirp(AbstractStimulus):
 
     def at(self, time: Instant) -> FloatArray:
         value = self.amplitude * jnp.sin(self._angle(time.since(self.start)))
-        return jnp.where(is_on(time, self.start, self.stop), value, 0.0)
+        return jnp.where(_is_on(self, time), value, 0.0)
 
     def over(self, time: Instant, width: RealScalar) -> FloatArray:
-        window = Window.overlap(time, width, self.start, self.stop)
-        half = 1e-3 * jnp.pi * self._frequency(window.middle) * window.width
-        return window.fraction * self.amplitude * jnp.sin(self._angle(window.middle)) * sinc(half)
+        window = _window(self, time, width)
+        # Its integral has no elementary form: Gauss's rule instead.
+        nodes, weights = (jnp.asarray(x, window.middle.dtype) for x in _GAUSS)
+        values = jnp.sin(self._angle(window.middle + window.width / 2 * nodes))
+        return window.fraction * self.amplitude * jnp.sum(weights * values)
 
     def edges(self) -> FloatArray:
         return jnp.stack([self.start, self.stop])

@@ -4,12 +4,13 @@ import dataclasses
 from abc import abstractmethod
 from typing import Self
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from .._model import Linearised
-from .._parameter import Parameterised
+from .._parameter import UNDECLARED, Parameterised, parameters
 from .._types import FloatArray
 from ..kinetics import AbstractGate
 
@@ -51,6 +52,22 @@ class AbstractChannel(Parameterised):
 _GRID = np.linspace(-120.0, 60.0, 181)  # hits -40 and -55 mV, where HH's rates have removable singularities
 
 
+def _evaluate(channel: AbstractChannel, temperature: FloatArray, v: FloatArray) -> dict[str, FloatArray]:
+    steady = channel.steady(v, temperature)
+    kinetics = channel.kinetics(v, steady, temperature)
+    decay = {f"total rate of gate {gate!r}": total for gate, total in kinetics.decay.items()}
+    slope = {f"slope of gate {gate!r}": value for gate, value in kinetics.slope.items()}
+    return {"current": channel.current(v, steady), **decay, **slope}
+
+
+@eqx.filter_jit  # compiled once per kind of channel
+def _tabulate(channel: AbstractChannel, temperature: FloatArray, grid: FloatArray):
+    def one(v):
+        return _evaluate(channel, temperature, v), jax.jacfwd(lambda v: _evaluate(channel, temperature, v))(v)
+
+    return jax.vmap(one)(grid)
+
+
 def probe(name: str, channel: AbstractChannel, temperature: FloatArray) -> None:
     """Refuse a channel whose current or kinetics is not a finite, differentiable scalar function of a voltage from -120 to 60 mV.
 
@@ -58,40 +75,31 @@ def probe(name: str, channel: AbstractChannel, temperature: FloatArray) -> None:
 
     **Raises:** `ValueError` naming the channel, the quantity and the voltage.
     """
-    leaves = jax.tree_util.tree_leaves((channel, temperature))
-    if any(isinstance(leaf, jax.core.Tracer) or jnp.ndim(leaf) for leaf in leaves):
+    what = f"channel {name!r} ({type(channel).__name__})"
+    if not isinstance(channel, AbstractChannel):
+        raise ValueError(f"{what} is not allowed: must be an AbstractChannel")
+    arrays = [item for item in parameters((channel, temperature)).values() if item.value.ndim]
+    traced = any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree_util.tree_leaves((channel, temperature)))
+    if traced or any(item.info is not UNDECLARED for item in arrays):
         return
-
-    def evaluate(v):
-        kinetics = channel.kinetics(v, channel.steady(v, temperature), temperature)
-        decay = {f"total rate of gate {gate!r}": total for gate, total in kinetics.decay.items()}
-        slope = {f"slope of gate {gate!r}": value for gate, value in kinetics.slope.items()}
-        return {"current": channel.current(v, channel.steady(v, temperature)), **decay, **slope}
-
-    grid = jnp.asarray(_GRID, dtype=float)
     try:
-        shapes = jax.eval_shape(evaluate, grid[0])
+        shapes = eqx.filter_eval_shape(_evaluate, channel, temperature, jax.ShapeDtypeStruct((), temperature.dtype))
         wrong = {key: out.shape for key, out in shapes.items() if out.shape != ()}
-        if not wrong:
-            values, gradients = jax.vmap(lambda v: (evaluate(v), jax.jacfwd(evaluate)(v)))(grid)
+        with jax.ensure_compile_time_eval():  # a model may be built inside a transformation
+            tables = ({}, {}) if wrong else _tabulate(channel, temperature, jnp.asarray(_GRID, temperature.dtype))
     except Exception as error:
-        raise ValueError(
-            f"channel {name!r} ({type(channel).__name__}) cannot be evaluated by JAX: {str(error).splitlines()[0]}"
-        ) from error
+        if arrays:  # weights of a neural network, which may have a batch axis
+            return
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise ValueError(f"{what} cannot be evaluated by JAX from -120 to 60 mV ({reason})") from error
     for key, shape in wrong.items():
-        raise ValueError(
-            f"channel {name!r} ({type(channel).__name__}): its {key} has shape {shape} for a scalar voltage, must be ()"
-        )
-    for what, table in (("", values), ("derivative of ", gradients)):
-        for key, value in table.items():
-            bad = ~np.isfinite(np.asarray(value))
+        raise ValueError(f"{what}: its {key} has shape {shape} for a scalar voltage, must be ()")
+    for kind, table in zip(("", "derivative of "), tables, strict=True):
+        for key, value in reversed(jax.device_get(table).items()):  # gates before the current that they would spoil
+            bad = ~np.isfinite(value)
             if bad.any():
-                raise ValueError(
-                    f"channel {name!r} ({type(channel).__name__}): the {what}{key} is {np.asarray(value)[bad][0]} at "
-                    f"{_GRID[bad][0]:g} mV, must be finite from -120 to 60 mV"
-                )
-            if what == "" and key.startswith("total") and (np.asarray(value) <= 0).any():
-                at = _GRID[np.asarray(value) <= 0][0]
-                raise ValueError(
-                    f"channel {name!r} ({type(channel).__name__}): the {key} is not positive at {at:g} mV, must be > 0 1/ms"
-                )
+                at = f"{value[bad][0]} at {_GRID[bad][0]:g} mV"
+                raise ValueError(f"{what}: the {kind}{key} is {at}, must be finite from -120 to 60 mV")
+            if kind == "" and key.startswith("total") and (value <= 0).any():
+                at = f"{value[value <= 0][0]:g} 1/ms at {_GRID[value <= 0][0]:g} mV"
+                raise ValueError(f"{what}: the {key} is {at}, must be > 0 1/ms from -120 to 60 mV")

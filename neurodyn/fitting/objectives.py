@@ -21,13 +21,15 @@ from .spike_signal import filtered_impulses, filtered_spikes
 
 
 class AbstractObjective(eqx.Module):
-    """A loss of a model, possibly in stages from easy to exact."""
-
-    weight: eqx.AbstractVar[float]
+    """A sum of squares to minimise, possibly in stages from easy to exact."""
 
     @abstractmethod
-    def loss(self, model: AbstractNeuron, fraction: RealScalar) -> FloatArray:
-        """The loss, a scalar, when `fraction` (0 to 1) of the fit is over."""
+    def residuals(self, model: AbstractNeuron, fraction: RealScalar) -> FloatArray:
+        """The residuals, shape (n,), when `fraction` (0 to 1) of the fit is over. Their squares add up to the loss."""
+
+    @abstractmethod
+    def exact_residuals(self, model: AbstractNeuron) -> FloatArray:
+        """The residuals of the last phase of a fit, shape (n,): what is wanted in the end, even where its gradient sees only the neighbourhood."""
 
     @abstractmethod
     def stages(self) -> int:
@@ -36,6 +38,10 @@ class AbstractObjective(eqx.Module):
     @abstractmethod
     def response(self, model: AbstractNeuron) -> FloatArray:
         """What the model does in this experiment, a vector: shows which parameters can make a difference."""
+
+    def loss(self, model: AbstractNeuron, fraction: RealScalar) -> FloatArray:
+        """The loss, a scalar."""
+        return jnp.sum(self.residuals(model, fraction) ** 2)
 
 
 def _stage(values: tuple[float, ...], fraction: RealScalar) -> FloatArray:
@@ -79,14 +85,12 @@ class VoltageTrace(AbstractObjective):
 
     stimulus: AbstractStimulus
     target: FloatArray
-    mask: FloatArray
+    scale: FloatArray  # of the residuals: zero outside the window
     dt: float = eqx.field(static=True)
     substeps: int = eqx.field(static=True)
     t0: float = eqx.field(static=True)
     y0: Literal["held", "rest"] | None = eqx.field(static=True)
     coupling: tuple[float, ...] = eqx.field(static=True)
-    noise: float = eqx.field(static=True)
-    weight: float = eqx.field(static=True)
 
     def __init__(
         self,
@@ -113,8 +117,8 @@ class VoltageTrace(AbstractObjective):
             raise ValueError(f"window = ({first:g}, {last:g}) ms is not allowed: holds no sample of {t0:g} to {times[-1]:g} ms")
         self.stimulus, self.dt, self.substeps, self.t0 = stimulus, float(dt), int(substeps), float(t0)
         self.target = jnp.asarray(target, dtype=float)
-        self.mask = jnp.asarray(mask / mask.sum(), dtype=float)
-        self.y0, self.noise, self.weight = y0, float(noise), float(weight)
+        self.scale = jnp.asarray(mask * math.sqrt(weight / mask.sum()) / noise, dtype=float)
+        self.y0 = y0
         self.coupling = _as_schedule("coupling", coupling, 0.0, False)
 
     def stages(self) -> int:
@@ -144,13 +148,16 @@ class VoltageTrace(AbstractObjective):
             max_spikes=0,
         ).v
 
-    def loss(self, model: AbstractNeuron, fraction: RealScalar) -> FloatArray:
+    def residuals(self, model: AbstractNeuron, fraction: RealScalar) -> FloatArray:
         coupling = None if self.coupling == (0.0,) else _stage(self.coupling, fraction)
-        difference = (self.simulate(model, coupling) - self.target) / self.noise
-        return jnp.sum(self.mask * difference**2)
+        return self.scale * (self.simulate(model, coupling) - self.target)
+
+    def exact_residuals(self, model: AbstractNeuron) -> FloatArray:
+        """The same without coupling, unless the schedule ends with some."""
+        return self.residuals(model, 1.0)
 
     def response(self, model: AbstractNeuron) -> FloatArray:
-        return self.simulate(model) * (self.mask > 0)
+        return self.simulate(model) * (self.scale > 0)
 
 
 class SpikeTrain(AbstractObjective):
@@ -167,6 +174,7 @@ class SpikeTrain(AbstractObjective):
     - `times`: target spike times, ms.
     - `t1`, `t0`: the run, ms.
     - `tau`: time constant of the kernel, ms, one per stage of the fit: long ones see far, short ones exactly.
+    - `reach`: how far apart a spike and its partner may be in the last phase, where the distances of spike times are minimised, ms.
     - `level`, `softness`: the voltage whose crossing makes a spike, and the width of the sigmoid around it, mV. By default a little below 0 mV, so that
         small spikes count whole.
     - `dt`: step, ms.
@@ -178,6 +186,7 @@ class SpikeTrain(AbstractObjective):
     t0: float = eqx.field(static=True)
     t1: float = eqx.field(static=True)
     tau: tuple[float, ...] = eqx.field(static=True)
+    reach: float = eqx.field(static=True)
     level: float = eqx.field(static=True)
     softness: float = eqx.field(static=True)
     dt: float = eqx.field(static=True)
@@ -192,6 +201,7 @@ class SpikeTrain(AbstractObjective):
         *,
         t0: float = 0.0,
         tau: float | Sequence[float] = (20.0, 10.0, 5.0),
+        reach: float = 5.0,
         level: float = -10.0,
         softness: float = 5.0,
         dt: float = 0.025,
@@ -201,13 +211,14 @@ class SpikeTrain(AbstractObjective):
         spikes = np.sort(_finite_vector("times", times, 1))
         if spikes[0] < t0 or spikes[-1] > t1:
             raise ValueError(f"times from {spikes[0]:g} to {spikes[-1]:g} ms are not allowed: must be within [{t0:g}, {t1:g}] ms")
-        for name, number in (("softness", softness), ("dt", dt), ("weight", weight)):
+        for name, number in (("reach", reach), ("softness", softness), ("dt", dt), ("weight", weight)):
             if not 0 < number < math.inf:
                 raise ValueError(f"{name} = {number!r} is not allowed: must be finite and > 0")
         self.stimulus, self.t0, self.t1, self.dt = stimulus, float(t0), float(t1), float(dt)
         self.times = jnp.asarray(spikes, dtype=float)
         self.tau = _as_schedule("tau", tau, 0.0, True)
-        self.level, self.softness, self.y0, self.weight = float(level), float(softness), y0, float(weight)
+        self.level, self.softness, self.reach = float(level), float(softness), float(reach)
+        self.y0, self.weight = y0, float(weight)
 
     def stages(self) -> int:
         return len(self.tau)
@@ -216,13 +227,26 @@ class SpikeTrain(AbstractObjective):
         """The model's voltage at every step, mV."""
         return simulate(model, self.stimulus, self.t1, t0=self.t0, dt=self.dt, y0=self.y0, max_spikes=0).v
 
-    def loss(self, model: AbstractNeuron, fraction: RealScalar) -> FloatArray:
+    def residuals(self, model: AbstractNeuron, fraction: RealScalar) -> FloatArray:
         v = self.simulate(model)
         tau, dt = _stage(self.tau, fraction), (self.t1 - self.t0) / (v.shape[0] - 1)
         spikes = jax.nn.relu(jnp.diff(jax.nn.sigmoid((v - self.level) / self.softness)))
         ends, signal, width = filtered_spikes(spikes, dt, tau)
         target = filtered_impulses(self.times - self.t0, ends, tau)
-        return jnp.sum((signal - target) ** 2) * width / tau / self.times.size
+        return jnp.sqrt(self.weight * width / tau / self.times.size) * (signal - target)
+
+    def exact_residuals(self, model: AbstractNeuron) -> FloatArray:
+        """The distances of target spikes to the nearest spike of the model and the other way round, in units of `reach`. A spike without a
+        partner within reach counts 1: it has no gradient, and a step that loses or gains one is seen in the loss."""
+        run = simulate(model, self.stimulus, self.t1, t0=self.t0, dt=self.dt, y0=self.y0)
+        times = run.spikes.times
+        distance = (times[None, :] - self.times[:, None]) / self.reach
+        nearest = jnp.argmin(jnp.abs(distance), axis=1)
+        own = jnp.take_along_axis(distance, nearest[:, None], axis=1)[:, 0]
+        own = jnp.where(jnp.abs(own) < 1, own, 1.0)
+        extra = jnp.isfinite(times) & (jnp.min(jnp.abs(distance), axis=0) >= 1)
+        scale = jnp.sqrt(self.weight / self.times.size)
+        return scale * jnp.concatenate([own, extra.astype(own.dtype)])
 
     def response(self, model: AbstractNeuron) -> FloatArray:
         return self.simulate(model)

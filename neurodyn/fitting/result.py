@@ -40,10 +40,12 @@ class FitResult:
     **Fields:**
 
     - `model`: the best model found; a model like the one given.
-    - `loss`: its loss, at the last stage.
+    - `loss`: its loss: that of the last stage, or the exact one where the fit was polished.
     - `reason`: why the fit stopped.
     - `parameters`: the trained parameters before and after.
+    - `best_start`: which start it came from.
     - `losses`: the best loss of every start at the last stage, shape (starts,); inf where a start never had one.
+    - `polished`: the exact losses of the starts that were polished (inf for the others), or None.
     - `values`: the trained values of every start, by path, shape (starts, ...).
     - `history`: `History`.
     - `rank`: `RankReport` at the model given, or None when it was not asked for.
@@ -54,7 +56,9 @@ class FitResult:
     loss: float
     reason: str
     parameters: tuple[FittedParameter, ...]
+    best_start: int
     losses: np.ndarray
+    polished: np.ndarray | None
     values: dict[str, np.ndarray]
     history: History
     rank: RankReport | None

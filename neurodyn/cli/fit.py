@@ -1,0 +1,127 @@
+"""`neurodyn fit`: a model fitted as a configuration says."""
+
+import json
+import math
+import warnings
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import optax
+
+from .. import _serialise
+from ..fitting import FitResult, fit
+from . import schema
+from .config import Loaded
+from .errors import INTERRUPTED, NUMERICAL, NumericalError
+from .experiment import Plan, make_plan
+from .figure import make_figure
+from .output import check_output, whole_folder
+from .report import best_passive, make_report
+from .terminal import complain, escape, on_terminal, say
+
+
+OPTIMISERS = {
+    "adam": optax.adam,
+    "adamw": optax.adamw,
+    "nadam": optax.nadam,
+    "rmsprop": optax.rmsprop,
+    "sgd": optax.sgd,
+}
+
+
+def run(loaded: Loaded, output: Path | None, force: bool) -> int:
+    """Check everything, fit, and write `report.json`, `parameters.json` and `figure.png`. **Returns:** the exit code."""
+    folder = output if output is not None else _configured_folder(loaded)
+    check_output(folder, force)
+    _check_drawing()
+    with jax.enable_x64(loaded.content.fit.precision == "float64"):
+        plan = make_plan(loaded)
+        for note in plan.notes:
+            complain(note, "note")
+        result, warned = _fit(plan, loaded.content.fit)
+        for text in warned:
+            complain(text, "warning")
+        traces = [sweep.simulate(result.model) for sweep in plan.sweeps]
+        report = make_report(loaded, plan, result, traces, best_passive(plan), warned)
+        with whole_folder(folder) as place:
+            _serialise.write_text(place / "report.json", json.dumps(report, indent=2, allow_nan=False) + "\n")
+            _serialise.save(place / "parameters.json", result.model)
+            make_figure(plan, result, traces).savefig(place / "figure.png", dpi=120)
+    _tell(report, result, folder)
+    if result.reason.startswith("interrupted"):
+        complain(f"interrupted; the best so far is in {folder}")
+        return INTERRUPTED
+    if not math.isfinite(result.loss) or not all(np.isfinite(trace).all() for trace in traces):
+        complain(f"the fitted model's voltage or loss is not finite; what there is, is in {folder}")
+        return NUMERICAL
+    return 0
+
+
+def _configured_folder(loaded: Loaded) -> Path:
+    """Beside the configuration and nowhere else: a file from a stranger writes only there."""
+    root = loaded.path.absolute().parent
+    name = loaded.content.output.directory
+    if name is None:
+        return root / f"{loaded.path.stem}-fit"
+    folder = root / name
+    if (
+        Path(name).is_absolute()
+        or not folder.resolve().is_relative_to(root.resolve())
+        or folder.resolve() == root.resolve()
+    ):
+        raise loaded.error("output.directory", name, f"must be a folder below {root}; --output takes any")
+    return folder
+
+
+def _check_drawing() -> None:
+    try:
+        import matplotlib  # noqa: F401
+    except ImportError:
+        raise ImportError("the figure needs matplotlib: pip install 'neurodyn[plot]'") from None
+
+
+def _optimiser(config: schema.Fit) -> optax.GradientTransformation:
+    """The rate stays for two thirds of the steps and then falls to a tenth."""
+    late = {2 * config.steps // 3: 1.0, max(config.steps, 1): 0.1}
+    schedule = optax.piecewise_interpolate_schedule("cosine", config.learning_rate, late)
+    return OPTIMISERS[config.optimiser](schedule)
+
+
+def _fit(plan: Plan, config: schema.Fit) -> tuple[FitResult, list[str]]:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            result = fit(
+                plan.model,
+                plan.objectives,
+                trainable=config.trainable,
+                key=jax.random.key(config.seed),
+                steps=config.steps,
+                starts=config.starts,
+                optimiser=_optimiser(config),
+                bounds=config.bounds,
+                progress=on_terminal(),
+            )
+        except ValueError as error:  # the arguments were checked before: the numbers are at fault
+            raise NumericalError(str(error)) from error
+    return result, [str(w.message) for w in caught if issubclass(w.category, UserWarning)]
+
+
+def _tell(report: dict[str, Any], result: FitResult, folder: Path) -> None:
+    say(repr(result))
+    for which in ("fitted", "holdout"):
+        part = report[which]
+        if part is None:
+            continue
+        pooled = part["pooled_voltage_rms_mV"]
+        if pooled is not None and None not in pooled.values():
+            say(f"{which}: voltage RMS {pooled['model']:.2f} mV (best passive membrane {pooled['passive']:.2f} mV)")
+        for row in part["sweeps"]:
+            count, first = row["spike_count"], row["first_spike_latency_ms"]
+            words = [f"{x:.1f} ms" if x is not None else "none" for x in (first["data"], first["model"])]
+            say(
+                f"  {row['name']}: spikes {count['data']} in the data, {count['model']} in the model; first after {words[0]}, {words[1]}"
+            )
+    say(f"written to {escape(folder)}")

@@ -1,0 +1,147 @@
+"""Arguments, sub-commands and exit codes of the command."""
+
+import argparse
+import contextlib
+import os
+import shutil
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from .. import __version__
+from ..io.files import DataError
+from .errors import DATA, INTERRUPTED, RESOURCE, USAGE, CommandError
+from .terminal import complain, prepare, silence
+
+
+_CODES = "exit codes: 0 done, 2 usage or configuration, 3 data file, 4 numerical failure, 5 memory, disk or device, 130 interrupted"
+
+
+class _Formatter(argparse.HelpFormatter):
+    """argparse cannot wrap to less than a few columns."""
+
+    def __init__(self, prog: str):
+        super().__init__(prog, width=max(shutil.get_terminal_size().columns - 2, 60))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        "neurodyn",
+        description="Differentiable neuron dynamics.",
+        epilog=_CODES,
+        formatter_class=_Formatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"neurodyn {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+
+    def add(name: str, run: Callable[[argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
+        command = commands.add_parser(name, help=text, description=text, formatter_class=_Formatter, allow_abbrev=False)
+        command.add_argument("--debug", action="store_true", help="show where an error came from")
+        command.set_defaults(run=run)
+        return command
+
+    demo = add("demo", _demo, "recover a hidden neuron from its spike times, as an example")
+    demo.add_argument("--output", type=Path, default=Path("neurodyn-demo"), metavar="DIR", help="default: %(default)s")
+    demo.add_argument("--seed", type=_seed, default=0, help="which neuron is hidden; default: %(default)s")
+    demo.add_argument("--force", action="store_true", help="write into a folder that exists")
+    add("info", _info, "show versions, devices, precision and extras")
+    fit = add("fit", _fit, "fit a model to a recording")
+    fit.add_argument("config", type=Path, metavar="CONFIG.toml", help="what to fit to what")
+    fit.add_argument("--output", type=Path, metavar="DIR", help="where the results go; default: as configured")
+    fit.add_argument("--force", action="store_true", help="write into a folder that exists")
+    return parser
+
+
+def _seed(text: str) -> int:
+    value = int(text)
+    if not 0 <= value < 2**32:
+        raise ValueError
+    return value
+
+
+_seed.__name__ = "whole number from 0 to 4294967295"  # what argparse calls a value it refuses
+
+
+def _demo(arguments: argparse.Namespace) -> int:
+    _configure()
+    from .demo import run
+
+    return run(arguments.output, arguments.seed, arguments.force)
+
+
+def _info(arguments: argparse.Namespace) -> int:
+    del arguments
+    _configure()
+    from .info import run
+
+    return run()
+
+
+def _fit(arguments: argparse.Namespace) -> int:
+    from .config import load
+
+    config = load(arguments.config)  # before JAX, which takes a while to arrive
+    _configure()
+    from .fit import run
+
+    return run(config, arguments.output, arguments.force)
+
+
+def _configure() -> None:
+    """The CPU flags, two devices where there are two cores. JAX that runs already in this process is left as it is."""
+    from .. import configure_cpu
+
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    with contextlib.suppress(RuntimeError):
+        configure_cpu(devices=2 if cores >= 2 else None)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command. **Returns:** its exit code."""
+    prepare()
+    parser = _parser()
+    try:
+        arguments = parser.parse_args(argv)
+    except SystemExit as stop:
+        silence()
+        return stop.code if isinstance(stop.code, int) else USAGE
+    if arguments.command is None:
+        parser.print_help()
+        silence()
+        return USAGE
+    try:
+        return arguments.run(arguments)
+    except KeyboardInterrupt:
+        complain("interrupted; nothing was written")
+        return INTERRUPTED
+    except BrokenPipeError:
+        return 0  # the reader of our output has seen enough
+    except Exception as error:
+        if arguments.debug:
+            traceback.print_exc()
+        lines, code = _explain(error)
+        for line in lines:
+            complain(line)
+        return code
+    finally:
+        silence()
+
+
+def _explain(error: Exception) -> tuple[list[str], int]:
+    """What to say about an error, a line per fault, and the exit code."""
+    if isinstance(error, CommandError):
+        return [str(line) for line in error.args], error.code
+    if isinstance(error, DataError):
+        return [str(error)], DATA
+    if isinstance(error, ImportError):
+        return [str(error)], USAGE
+    if isinstance(error, OSError):
+        where = f"{error.filename}: " if error.filename else ""
+        return [f"{where}{error.strerror or error}"], RESOURCE
+    text = str(error).strip().split("\n")[0]
+    if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in text:
+        return [f"out of memory: fewer starts or a shorter window need less ({text})"], RESOURCE
+    if isinstance(error, RuntimeError) and "backend" in text.lower():
+        return [f"JAX found no device: {text}"], RESOURCE
+    return [f"{type(error).__name__}: {text} (run with --debug to see where)"], 1

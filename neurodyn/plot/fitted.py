@@ -1,0 +1,54 @@
+"""How a fit went and what it changed."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from ..fitting import FitResult
+from .axes import DATA, MODEL, MUTED, new_axes, tidy
+
+
+def loss(result: FitResult, ax: Any = None) -> Any:
+    """The loss of every start over the steps of a fit, the best drawn on top. **Returns:** the axes."""
+    ax = new_axes(ax, (4.0, 2.6))
+    values = np.where(np.isfinite(result.history.loss), result.history.loss, np.nan)
+    ax.plot(values, color=MUTED, linewidth=0.5, alpha=0.6)
+    ax.plot(values[:, result.best_start], color=MODEL, linewidth=1.5, label="best start")
+    ax.set_yscale("log")
+    ax.set_xlabel("step")
+    ax.set_ylabel("loss")
+    ax.legend(frameon=False, loc="upper right")
+    return tidy(ax)
+
+
+def parameters(result: FitResult, ax: Any = None, *, truth: Mapping[str, Any] | None = None) -> Any:
+    """Each trained scalar before and after the fit: as a ratio to the start where that is positive, as a difference in its unit where not.
+
+    **Arguments:** `truth`, the values to be recovered, by path, if they are known. **Returns:** the axes.
+    """
+    rows = [p for p in result.parameters if np.ndim(p.before) == 0]
+    ax = new_axes(ax, (4.0, 0.8 + 0.28 * len(rows)))
+    for i, p in enumerate(rows):
+        relative = float(p.before) > 0
+
+        def place(value, p=p, relative=relative):
+            if relative:
+                return np.log2(float(value) / float(p.before))
+            return (float(value) - float(p.before)) / 8
+
+        ax.plot([0, place(p.after)], [i, i], color=MUTED, linewidth=1.0, zorder=1)
+        ax.scatter(0, i, s=22, facecolor="white", edgecolor=MUTED, zorder=2, label="before" if i == 0 else None)
+        if truth is not None and p.path in truth:
+            mark = dict(color=DATA, marker="|", s=120, linewidths=2, zorder=3)
+            ax.scatter(place(truth[p.path]), i, label="hidden" if i == 0 else None, **mark)
+        ax.scatter(place(p.after), i, s=26, color=MODEL, zorder=4, label="fitted" if i == 0 else None)
+    names = [p.path if float(p.before) > 0 else f"{p.path} ({p.unit})" for p in rows]
+    ax.set_yticks(range(len(rows)), names)
+    ax.set_ylim(len(rows) - 0.5, -0.5)
+    limit = max(1.0, *(abs(x) for x in ax.get_xlim()))
+    ax.set_xlim(-limit, limit)
+    ax.set_xticks([-1, 0, 1], ["÷2\n−8", "1\n0", "×2\n+8"])
+    ax.axvline(0, color=MUTED, linewidth=0.5, zorder=0)
+    ax.legend(frameon=False, fontsize="small", loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    return tidy(ax)
