@@ -5,13 +5,11 @@ from typing import Any
 
 import diffrax as dfx
 import equinox as eqx
-import jax
-import jax.numpy as jnp
 import jax.tree_util as jtu
 import lineax as lx
 
 from ._numerics import phi1
-from ._parameter import Parameterised, parameters
+from ._parameter import ParameterInfo, Parameterised, parameters
 from ._paths import join
 from ._types import BoolArray, FloatArray, RealScalar, State
 
@@ -98,6 +96,14 @@ class AbstractSpikingNeuron(AbstractNeuron):
         """
 
 
+class AbstractBoundedState(eqx.Module):
+    """A model some of whose states have a range: a run from a state outside it is refused."""
+
+    @abstractmethod
+    def state_info(self) -> dict[str, ParameterInfo]:
+        """Unit and allowed range of leaves of the state by path."""
+
+
 class AbstractPreparable(eqx.Module):
     """A part of a model or a stimulus with work that is the same at every instant of a run."""
 
@@ -144,15 +150,16 @@ def check_shapes(model: AbstractNeuron, y: State, drive: Any) -> None:
 
     **Raises:** `ValueError` naming the leaf and both shapes.
     """
-    slope = jax.eval_shape(lambda m, y, d: m.dynamics(0.0, y, d).slope, model, y, drive)
+    slope = eqx.filter_eval_shape(lambda m, y, d: m.dynamics(0.0, y, d).slope, model, y, drive)
     leaves, treedef = jtu.tree_flatten_with_path(y)
     slopes, slope_treedef = jtu.tree_flatten(slope)
     if treedef != slope_treedef:
         raise ValueError(f"the slope has the structure {slope_treedef} but the state has {treedef}")
     for (keys, leaf), rate in zip(leaves, slopes, strict=True):
         if leaf.shape != rate.shape:
-            batched = ", ".join(f"{p} {i.value.shape}" for p, i in parameters(model).items() if jnp.ndim(i.value) > 0)
+            arrays = {path: item.value for path, item in parameters(model).items()} | {"the drive": drive}
+            batched = ", ".join(f"{path} {x.shape}" for path, x in arrays.items() if getattr(x, "ndim", 0) > 0)
             raise ValueError(
-                f"state {join(keys)!r} has shape {leaf.shape} but its rate of change has shape {rate.shape}; parameters that "
-                f"are not scalars: {batched or 'none'}. Models have no batch axis: use jax.vmap over the model"
+                f"state {join(keys)!r} has shape {leaf.shape} but its rate of change has shape {rate.shape}; not "
+                f"scalars: {batched or 'none'}. Models have no batch axis: use jax.vmap over the model"
             )

@@ -2,9 +2,11 @@
 
 from typing import Any, NamedTuple
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import lineax as lx
+
 import neurodyn as nd
 from neurodyn.channels import Leak, Potassium, Sodium
 from neurodyn.kinetics import InfTau
@@ -12,11 +14,12 @@ from neurodyn.kinetics import InfTau
 
 class CalciumCell(nd.AbstractNeuron):
     """Hodgkin and Huxley's membrane with a calcium current, calcium, and a potassium current whose gate follows the calcium: leaves that
-    have to be swept in order."""
+    have to be swept in order (or, wrongly, as one group)."""
 
     membrane: nd.HodgkinHuxley
     g_ca: jax.Array = nd.parameter(0.4, unit="mS/cm2", lower=0.0)
     g_ahp: jax.Array = nd.parameter(4.0, unit="mS/cm2", lower=0.0)
+    ordered: bool = eqx.field(static=True, default=True)
 
     def init(self):
         return {**self.membrane.init(), "s": jnp.asarray(1e-4), "ca": jnp.asarray(0.05), "z": jnp.asarray(0.03)}
@@ -48,7 +51,8 @@ class CalciumCell(nd.AbstractNeuron):
         return {}
 
     def groups(self):
-        return {"v": 3, "na": {"m": 0, "h": 0}, "k": {"n": 0}, "s": 0, "ca": 1, "z": 2}
+        v, ca, z = (3, 1, 2) if self.ordered else (1, 0, 0)
+        return {"v": v, "na": {"m": 0, "h": 0}, "k": {"n": 0}, "s": 0, "ca": ca, "z": z}
 
 
 class GapPair(nd.AbstractNeuron):
@@ -76,8 +80,8 @@ class GapPair(nd.AbstractNeuron):
         return self.cell.groups()
 
 
-class Saved(nd.AbstractNeuron):
-    """`dx/dt = drive - rate x + cos(t)/(1 + x^2)`: one smooth leaf with no decay declared and explicit time, for Runge-Kutta solvers."""
+class Leaky(nd.AbstractNeuron):
+    """`dx/dt = drive - rate x + 1/(1 + x^2)`: one smooth leaf that declares no decay, for Runge-Kutta solvers."""
 
     rate: jax.Array = nd.parameter(0.7, unit="1/ms")
 
@@ -119,5 +123,5 @@ def entries() -> dict[str, Entry]:
         "clamped": Entry(nd.Clamped(hh), nd.Step(40.0, 2.01) + nd.Step(-65.0)),
         "calcium": Entry(CalciumCell(hh), drive),
         "gap": Entry(GapPair(hh), drive),
-        "leaky": Entry(Saved(), drive),
+        "leaky": Entry(Leaky(), drive),
     }

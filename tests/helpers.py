@@ -8,8 +8,9 @@ import jax.numpy as jnp
 import jax.tree_util as jtu
 import numpy as np
 from jax.flatten_util import ravel_pytree
-from neurodyn._parameter import parameters
 from scipy.integrate import solve_ivp
+
+from neurodyn._parameter import parameters
 
 
 def flat_parameters(tree: Any) -> tuple[list[str], jax.Array, Callable[[jax.Array], Any]]:
@@ -28,22 +29,21 @@ def flat_parameters(tree: Any) -> tuple[list[str], jax.Array, Callable[[jax.Arra
     return order, vector, rebuild
 
 
-def central_differences(function: Callable, x: jax.Array, step: jax.Array) -> np.ndarray:
-    """The Jacobian of `function` at the vector `x` by the four-point stencil (fourth order), shape (outputs, len(x)).
-
-    All perturbed arguments go through one vmapped program.
-    """
-    offsets = jnp.asarray([2.0, 1.0, -1.0, -2.0])
-    weights = np.asarray([-1.0, 8.0, -8.0, 1.0]) / 12
-    rows = x[None, None, :] + offsets[:, None, None] * jnp.diag(step)[None]
-    values = np.asarray(jax.jit(jax.vmap(function))(rows.reshape(-1, x.size)))
-    values = values.reshape(4, x.size, -1)
-    return (np.tensordot(weights, values, axes=1) / np.asarray(step)[:, None]).T
+def central_differences(function: Callable, x: jax.Array, step: np.ndarray) -> np.ndarray:
+    """The derivatives of `function` (of a vector) at each row of `x`, by the four-point stencil (fourth order): shape (rows, len(step)) and,
+    behind it, that of the function's value. All perturbed vectors go through one vmapped program."""
+    x, step = np.atleast_2d(np.asarray(x)), np.asarray(step)
+    offsets, weights = np.asarray([2.0, 1.0, -1.0, -2.0]), np.asarray([-1.0, 8.0, -8.0, 1.0]) / 12
+    rows = x[:, None, None, :] + offsets[None, :, None, None] * np.diag(step)
+    values = np.asarray(jax.jit(jax.vmap(function))(jnp.asarray(rows.reshape(-1, step.size))))
+    values = values.reshape(len(x), 4, step.size, *values.shape[1:])
+    return np.einsum("ls...,s->l...", values, weights) / step.reshape(1, -1, *[1] * (values.ndim - 3))
 
 
 def gradient_error(got: np.ndarray, expected: np.ndarray, scale: np.ndarray, floor: float = 1e-3) -> np.ndarray:
-    """Errors of a Jacobian (outputs, parameters) relative to each entry, or to `floor` times the largest entry of its output where that is
-    more; parameters are measured in units of `scale`, so that mS/cm2 compare with mV."""
+    """Errors of gradients (rows, parameters) relative to each entry, or to `floor` times the largest entry of its row where that is more;
+    parameters are measured in units of `scale`, so that mS/cm2 compare with mV."""
+    got, expected, scale = (np.asarray(x) for x in (got, expected, scale))
     got, expected = np.atleast_2d(got) * scale, np.atleast_2d(expected) * scale
     size = np.maximum(np.abs(expected), floor * np.abs(expected).max(axis=1, keepdims=True))
     return np.abs(got - expected) / np.where(size > 0, size, 1.0)
@@ -53,6 +53,11 @@ def observed_orders(errors: np.ndarray) -> np.ndarray:
     """Base-2 logarithm of the ratio of successive errors along the first axis, for steps that are halved."""
     errors = np.asarray(errors)
     return np.log2(errors[:-1] / errors[1:])
+
+
+def precision(dtype: Any):
+    """A context in which JAX's default floating type is `dtype`."""
+    return jax.enable_x64(dtype == jnp.float64)
 
 
 def hh_rates(v: np.ndarray) -> dict[str, tuple[np.ndarray, np.ndarray]]:
@@ -77,6 +82,17 @@ def hh_reference(y0: np.ndarray, pieces: list[tuple[float, float, float]], e_lea
     for begin, end, current in pieces:
         y = solve_ivp(slope, (begin, end), y, method="DOP853", rtol=1e-12, atol=1e-12, args=(current,)).y[:, -1]
     return y
+
+
+def reference(model: Any, y0: Any, drive: float, t1: float) -> np.ndarray:
+    """The flattened state of any smooth model at `t1` under a constant drive: its own slope through SciPy's DOP853 at 1e-12."""
+    flat, unravel = ravel_pytree(y0)
+
+    @jax.jit
+    def slope(t, y):
+        return ravel_pytree(model.dynamics(t, unravel(y), jnp.asarray(drive)).slope)[0]
+
+    return solve_ivp(slope, (0.0, t1), np.asarray(flat), method="DOP853", rtol=1e-12, atol=1e-12).y[:, -1]
 
 
 def hh_state(v: float, m: float, h: float, n: float) -> dict[str, Any]:

@@ -174,7 +174,9 @@ def _status(result, finite) -> jax.Array:
     return jnp.where((status == Status.ok) & ~finite, int(Status.non_finite), status)
 
 
-_PARTS = 4  # a step is looked at in this many parts: two crossings within one would be a spike shorter than max_step / 4
+_PARTS = (
+    4  # a step is looked at in this many parts: two crossings within one would be a spike shorter than max_step / 4
+)
 
 
 def _crossings(origin, warp: _Warp, s: FloatArray, margin: FloatArray, slope: FloatArray, max_spikes: int) -> Spikes:

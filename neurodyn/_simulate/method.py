@@ -1,11 +1,11 @@
 """How a run is integrated."""
 
-import math
 from typing import Literal, TypeAlias
 
 import diffrax as dfx
 import equinox as eqx
 
+from .._parameter import check_positive
 from .._solver import Staggered
 
 
@@ -36,7 +36,7 @@ class FixedStep(eqx.Module):
     reset: AbstractReset = GridReset()
 
     def __check_init__(self):
-        _require_positive("dt", self.dt)
+        check_positive("FixedStep.dt", self.dt, "ms")
 
 
 class Adaptive(eqx.Module):
@@ -59,8 +59,9 @@ class Adaptive(eqx.Module):
     adjoint: dfx.AbstractAdjoint = dfx.RecursiveCheckpointAdjoint()
 
     def __check_init__(self):
-        for name in ("rtol", "atol", "max_step"):
-            _require_positive(name, getattr(self, name), infinite=name == "max_step")
+        check_positive("Adaptive.rtol", self.rtol, "")
+        check_positive("Adaptive.atol", self.atol, "mV or 1")
+        check_positive("Adaptive.max_step", self.max_step, "ms", infinite=True)
         if self.max_steps is not None and self.max_steps < 1:
             raise ValueError(f"Adaptive.max_steps = {self.max_steps} is not allowed: must be >= 1")
         if isinstance(self.adjoint, dfx.BacksolveAdjoint):
@@ -74,9 +75,3 @@ class Adaptive(eqx.Module):
 
 Method: TypeAlias = FixedStep | Adaptive
 MethodName: TypeAlias = Literal["fixed", "adaptive"]
-
-
-def _require_positive(name: str, value: float, infinite: bool = False) -> None:
-    ok = isinstance(value, int | float) and not isinstance(value, bool) and value > 0
-    if not ok or (math.isinf(value) and not infinite):
-        raise ValueError(f"{name} = {value!r} is not allowed: must be a {'' if infinite else 'finite '}Python number > 0")

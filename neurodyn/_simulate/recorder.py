@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import equinox as eqx
-import jax
 
 from .._model import AbstractNeuron
 from .._paths import match, named_leaves
@@ -32,7 +31,7 @@ def make_recorder(model: AbstractNeuron, y: State, drive: Any, record: str | Seq
     **Raises:** `ValueError` for a pattern that matches neither a state nor an observable.
     """
     states = list(named_leaves(y))
-    observables = list(named_leaves(jax.eval_shape(lambda m, y, d: m.observe(0.0, y, d), model, y, drive)))
+    observables = list(named_leaves(eqx.filter_eval_shape(lambda m, y, d: m.observe(0.0, y, d), model, y, drive)))
     names = states + [name for name in observables if name not in states]
     if record is None:
         voltages = [name for name in names if name.split(".")[-1] == "v"]

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import equinox as eqx
 import jax
@@ -10,8 +10,8 @@ import jax.numpy as jnp
 import jax.tree_util as jtu
 import numpy as np
 
-from .._model import AbstractNeuron, AbstractSpikingNeuron, check_shapes, prepare
-from .._parameter import validate
+from .._model import AbstractBoundedState, AbstractNeuron, AbstractSpikingNeuron, check_shapes, prepare
+from .._parameter import ParameterInfo, as_floating, check_positive, check_value, validate
 from .._paths import named_leaves
 from .._stimulus import AbstractStimulus
 from .._types import FloatArray, State
@@ -64,10 +64,10 @@ def simulate(
     _check_arguments(model, stimulus, t0, t1, dt, method, every, max_spikes)
     validate(model, "model")
     validate(stimulus, "stimulus")
-    if not isinstance(y0, str):
-        _check_state(y0)
-    elif y0 != "rest":
+    if isinstance(y0, str) and y0 != "rest":
         raise ValueError(f"y0 = {y0!r} is not allowed: must be None, 'rest' or a state")
+    if not (y0 is None or isinstance(y0, str)):
+        y0 = _checked_state(model, y0)
     times = None if ts is None else _check_times(ts, t0, t1)
     steps = max(1, math.ceil((t1 - t0) / dt * (1 - 1e-9)))
     spikes = math.ceil((t1 - t0) / 2) + 1 if max_spikes is None else max_spikes
@@ -95,15 +95,11 @@ def _simulate(model, stimulus, t0, t1, steps, method, y0, ts, record, every, max
     if isinstance(method, FixedStep):
         dt = (t1 - t0) / steps
         at = None if ts is None else ts.astype(dtype)
-        return simulate_fixed(
-            model, stimulus, state, t0, steps, dt, method, recorder, at, every, max_spikes
-        )
+        return simulate_fixed(model, stimulus, state, t0, steps, dt, method, recorder, at, every, max_spikes)
     _check_tolerance(method, dtype)
     if ts is None:
         ts = t0 + (t1 - t0) / steps * jnp.arange(0, steps + 1, every)
-    return simulate_adaptive(
-        model, stimulus, state, t0, t1 - t0, method, recorder, ts.astype(dtype), max_spikes
-    )
+    return simulate_adaptive(model, stimulus, state, t0, t1 - t0, method, recorder, ts.astype(dtype), max_spikes)
 
 
 def _check_arguments(model, stimulus, t0, t1, dt, method, every, max_spikes) -> None:
@@ -113,13 +109,12 @@ def _check_arguments(model, stimulus, t0, t1, dt, method, every, max_spikes) -> 
         raise ValueError(
             f"stimulus = {stimulus!r} is not allowed: must be a stimulus such as nd.Step(10.0) or nd.Samples(values, dt)"
         )
-    for name, value in (("t0", t0), ("t1", t1), ("dt", dt)):
+    check_positive("dt", dt, "ms")
+    for name, value in (("t0", t0), ("t1", t1)):
         if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
             raise ValueError(f"{name} = {value!r} ms is not allowed: must be a finite Python number")
     if not t1 > t0:
         raise ValueError(f"t1 = {t1:g} ms is not allowed: must be > t0 = {t0:g} ms, time runs forward")
-    if not dt > 0:
-        raise ValueError(f"dt = {dt:g} ms is not allowed: must be > 0")
     if not isinstance(method, FixedStep | Adaptive):
         raise ValueError(f"method = {method!r} is not allowed: must be nd.FixedStep(...) or nd.Adaptive(...)")
     if isinstance(method, Adaptive) and isinstance(model, AbstractSpikingNeuron) and model.resets:
@@ -132,15 +127,19 @@ def _check_arguments(model, stimulus, t0, t1, dt, method, every, max_spikes) -> 
         raise ValueError(f"max_spikes = {max_spikes!r} is not allowed: must be a whole number >= 0")
 
 
-def _check_state(y0: State | None) -> None:
-    for path, leaf in named_leaves(y0).items():
-        if isinstance(leaf, jax.core.Tracer):
-            continue
-        array = np.asarray(leaf)
-        if array.dtype.kind != "f":
-            raise ValueError(f"y0.{path} is not allowed: must be a floating array, got {array.dtype}")
-        if not np.isfinite(array).all():
-            raise ValueError(f"y0.{path} = {array.ravel()[np.argmin(np.isfinite(array).ravel())]} is not allowed: must be finite")
+def _checked_state(model: AbstractNeuron, y0: State) -> State:
+    """The state in the session's precision, if it is one of the model's and its values make sense."""
+    expected = eqx.filter_eval_shape(type(model).init, model)
+    shapes = {path: leaf.shape for path, leaf in named_leaves(expected).items()}
+    given = {path: as_floating(leaf, f"y0.{path}") for path, leaf in named_leaves(y0).items()}
+    if jtu.tree_structure(y0) != jtu.tree_structure(expected):
+        raise ValueError(f"y0 is not allowed: has {', '.join(given) or 'no leaves'}, must have {', '.join(shapes)}")
+    info = model.state_info() if isinstance(model, AbstractBoundedState) else {}
+    for path, leaf in given.items():
+        if leaf.shape != shapes[path]:
+            raise ValueError(f"y0.{path} of shape {leaf.shape} is not allowed: must have shape {shapes[path]}")
+        check_value(f"y0.{path}", leaf, info.get(path, ParameterInfo()))
+    return jtu.tree_unflatten(jtu.tree_structure(y0), given.values())
 
 
 def _check_times(ts, t0: float, t1: float) -> jax.Array:

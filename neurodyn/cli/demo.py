@@ -63,9 +63,7 @@ def experiment(seed: int) -> Experiment:
     }
     hidden = nd.replace(model, truth)
     stimulus, other = (nd.OrnsteinUhlenbeck(10.0, 10.0, 5.0, DURATION, key=key) for key in (seen, unseen))
-    return Experiment(
-        hidden, truth, stimulus, spike_times(hidden, stimulus), other, spike_times(hidden, other), search
-    )
+    return Experiment(hidden, truth, stimulus, spike_times(hidden, stimulus), other, spike_times(hidden, other), search)
 
 
 def recover(case: Experiment, progress: bool = False) -> nd.FitResult:
@@ -92,12 +90,13 @@ def figure(case: Experiment, result: nd.FitResult) -> Any:
     from matplotlib.figure import Figure
 
     sheet = Figure(figsize=(10, 7.5), layout="constrained")
-    parts = sheet.subplot_mosaic([["v", "v"], ["raster", "raster"], ["loss", "parameters"]], height_ratios=[3, 1.3, 3.2])
-    window = (200.0, 500.0)
+    parts = sheet.subplot_mosaic(
+        [["v", "v"], ["raster", "raster"], ["loss", "parameters"]], height_ratios=[3, 1.3, 3.2]
+    )
+    shown = np.arange(200.0, 500.0, 0.1)
     for name, model, colour in (("hidden", case.hidden, "#404040"), ("fitted", result.model, "#D55E00")):
-        run = nd.simulate(model, case.unseen_stimulus, window[1])
+        run = nd.simulate(model, case.unseen_stimulus, 500.0, ts=shown)
         nd.plot.trace(run, parts["v"], label=name, color=colour, linewidth=1.6 if name == "hidden" else 0.9)
-    parts["v"].set_xlim(window)
     parts["v"].legend(frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0))
     parts["v"].set_title("a stimulus the fit never saw", loc="left", fontsize="medium")
     trains = {
@@ -140,7 +139,9 @@ def run(output: Path, seed: int = 0, force: bool = False) -> int:
     began = time.monotonic()
     case = experiment(seed)
     print(f"A hidden neuron fired {len(case.spikes)} times in {DURATION:g} ms of noisy current.")
-    print(f"Looking for its {len(TRAINABLE)} conductances and gate constants from those spike times alone ...", flush=True)
+    print(
+        f"Looking for its {len(TRAINABLE)} conductances and gate constants from those spike times alone ...", flush=True
+    )
     result = recover(case, progress=sys.stderr.isatty())
     seconds = time.monotonic() - began
     summary = report(case, result, seed, seconds)
@@ -149,7 +150,9 @@ def run(output: Path, seed: int = 0, force: bool = False) -> int:
     figure(case, result).savefig(output / "figure.png", dpi=120)
     scores = summary["coincidence_factor_on_unseen_stimulus"]
     for p in summary["parameters"].items():
-        print(f"  {p[0]:12} {p[1]['before']:8.3g} -> {p[1]['fitted']:8.4g}   hidden {p[1]['hidden']:8.4g} {p[1]['unit']}")
+        print(
+            f"  {p[0]:12} {p[1]['before']:8.3g} -> {p[1]['fitted']:8.4g}   hidden {p[1]['hidden']:8.4g} {p[1]['unit']}"
+        )
     print(f"Coincidence with the hidden neuron on a stimulus the fit never saw: {scores['fitted']:.3f}")
     print(f"(the unfitted model scores {scores['unfitted']:.3f}); {seconds:.0f} s. Written to {output}/")
     return 0

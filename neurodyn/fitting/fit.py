@@ -120,7 +120,9 @@ def fit(
     began = time.monotonic()
     if isinstance(objectives, AbstractObjective):
         objectives = (objectives,)
-    _check_counts(objectives, steps=(steps, 1), starts=(starts, 1), polish=(polish, 0), polish_starts=(polish_starts, 1))
+    _check_counts(
+        objectives, steps=(steps, 1), starts=(starts, 1), polish=(polish, 0), polish_starts=(polish_starts, 1)
+    )
     validate(model, "model")
     paths = select(model, trainable)
     _check_ties(model, paths, ties)
@@ -211,7 +213,9 @@ def _column(flags: jax.Array, like: jax.Array) -> jax.Array:
 
 def _check_counts(objectives: Sequence[AbstractObjective], **counts: tuple[int, int]) -> None:
     if not objectives or not all(isinstance(objective, AbstractObjective) for objective in objectives):
-        raise ValueError("objectives is not allowed: must be at least one objective such as nd.fitting.VoltageTrace(...)")
+        raise ValueError(
+            "objectives is not allowed: must be at least one objective such as nd.fitting.VoltageTrace(...)"
+        )
     for name, (value, least) in counts.items():
         if isinstance(value, bool) or not isinstance(value, int) or value < least:
             raise ValueError(f"{name} = {value!r} is not allowed: must be a whole number >= {least}")
@@ -243,7 +247,9 @@ def _check_first(loss: _Loss, state: _State, finite: np.ndarray, norms: np.ndarr
             f"no start has a finite loss and gradient; at the model given the loss is not finite in: {', '.join(bad) or 'none'}"
         )
     if not norms[finite].any():
-        warnings.warn("fit: the gradient is zero at every start; a silent model cannot be fitted to spikes", stacklevel=4)
+        warnings.warn(
+            "fit: the gradient is zero at every start; a silent model cannot be fitted to spikes", stacklevel=4
+        )
 
 
 def _result(loss: _Loss, state: _State, polished, history: History, reason: str, rank, began: float) -> FitResult:

@@ -10,6 +10,7 @@ import jax.flatten_util
 import jax.numpy as jnp
 import numpy as np
 
+from .._paths import named_leaves
 from .objectives import AbstractObjective
 from .space import Space
 from .ties import Tie, apply_ties
@@ -47,7 +48,8 @@ def rank_report(
 
     A direction counts as null below 1e-9 of the largest singular value in float64 and 2e-5 in float32.
     """
-    theta, unravel = jax.flatten_util.ravel_pytree(space.encode(model))
+    start = space.encode(model)
+    theta, unravel = jax.flatten_util.ravel_pytree(start)
 
     @eqx.filter_jit
     def jacobian(theta, model, objectives):
@@ -63,7 +65,7 @@ def rank_report(
     _, values, directions = np.linalg.svd(matrix, full_matrices=False)
     relative = values / values[0] if values[0] > 0 else values
     tolerance = 1e-9 if theta.dtype == jnp.float64 else 2e-5
-    names = [path for path, x in space.encode(model).items() for _ in range(x.size)]
+    names = [path for path, x in named_leaves(start).items() for _ in range(x.size)]
     null = tuple(_named(direction, names) for direction in directions[relative < tolerance])
     return RankReport(int(np.sum(relative >= tolerance)), theta.size, relative, null)
 

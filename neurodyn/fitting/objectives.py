@@ -53,14 +53,18 @@ def _as_schedule(name: str, values: float | Sequence[float], lower: float, stric
     schedule = tuple(float(x) for x in np.atleast_1d(np.asarray(values, dtype=float)))
     for i, x in enumerate(schedule):
         if not math.isfinite(x) or x < lower or (strict and x == lower):
-            raise ValueError(f"{name}[{i}] = {x:g} is not allowed: must be finite and {'>' if strict else '>='} {lower:g}")
+            raise ValueError(
+                f"{name}[{i}] = {x:g} is not allowed: must be finite and {'>' if strict else '>='} {lower:g}"
+            )
     return schedule
 
 
 def _finite_vector(name: str, values: Any, minimum: int) -> np.ndarray:
     array = np.asarray(values, dtype=float)
     if array.ndim != 1 or array.size < minimum:
-        raise ValueError(f"{name} of shape {array.shape} is not allowed: must be one-dimensional with at least {minimum} entries")
+        raise ValueError(
+            f"{name} of shape {array.shape} is not allowed: must be one-dimensional with at least {minimum} entries"
+        )
     if not np.isfinite(array).all():
         i = int(np.argmin(np.isfinite(array)))
         raise ValueError(f"{name}[{i}] = {array[i]} is not allowed: must be finite")
@@ -114,7 +118,9 @@ class VoltageTrace(AbstractObjective):
         first, last = window or (t0, times[-1])
         mask = (times >= first - 1e-9) & (times <= last + 1e-9)
         if not mask.any():
-            raise ValueError(f"window = ({first:g}, {last:g}) ms is not allowed: holds no sample of {t0:g} to {times[-1]:g} ms")
+            raise ValueError(
+                f"window = ({first:g}, {last:g}) ms is not allowed: holds no sample of {t0:g} to {times[-1]:g} ms"
+            )
         self.stimulus, self.dt, self.substeps, self.t0 = stimulus, float(dt), int(substeps), float(t0)
         self.target = jnp.asarray(target, dtype=float)
         self.scale = jnp.asarray(mask * math.sqrt(weight / mask.sum()) / noise, dtype=float)
@@ -128,7 +134,9 @@ class VoltageTrace(AbstractObjective):
         if self.y0 != "held":
             return self.y0
         if "initial" not in named_leaves(model):
-            raise ValueError(f"y0 = 'held' is not allowed for {type(model).__name__}, which has no initial voltage; use 'rest' or None")
+            raise ValueError(
+                f"y0 = 'held' is not allowed for {type(model).__name__}, which has no initial voltage; use 'rest' or None"
+            )
         return replace_leaves(model, {"initial": self.target[0]}).init()
 
     def simulate(self, model: AbstractNeuron, coupling: RealScalar | None = None) -> FloatArray:
@@ -210,7 +218,9 @@ class SpikeTrain(AbstractObjective):
     ):
         spikes = np.sort(_finite_vector("times", times, 1))
         if spikes[0] < t0 or spikes[-1] > t1:
-            raise ValueError(f"times from {spikes[0]:g} to {spikes[-1]:g} ms are not allowed: must be within [{t0:g}, {t1:g}] ms")
+            raise ValueError(
+                f"times from {spikes[0]:g} to {spikes[-1]:g} ms are not allowed: must be within [{t0:g}, {t1:g}] ms"
+            )
         for name, number in (("reach", reach), ("softness", softness), ("dt", dt), ("weight", weight)):
             if not 0 < number < math.inf:
                 raise ValueError(f"{name} = {number!r} is not allowed: must be finite and > 0")

@@ -71,7 +71,9 @@ class FitResult:
 
     def __repr__(self) -> str:
         width = max(len(p.path) for p in self.parameters)
-        lines = [f"FitResult: loss {self.loss:.4g} ({self.reason}), {self.seconds:.1f} s, {self.skipped} updates skipped"]
+        lines = [
+            f"FitResult: loss {self.loss:.4g} ({self.reason}), {self.seconds:.1f} s, {self.skipped} updates skipped"
+        ]
         for p in self.parameters:
             before, after = np.asarray(p.before), np.asarray(p.after)
             text = f"{before:.5g} -> {after:.5g}" if before.ndim == 0 else f"array {before.shape}"

@@ -92,7 +92,9 @@ def _bijection(item: NamedParameter, bounds: tuple[float, float] | None) -> Bije
 def _check_bounds(path: str, bounds: tuple[float, float], info: ParameterInfo) -> tuple[float, float]:
     lower, upper = float(bounds[0]), float(bounds[1])
     if not (math.isfinite(lower) and math.isfinite(upper) and lower < upper):
-        raise ValueError(f"bounds[{path!r}] = ({lower:g}, {upper:g}) is not allowed: must be two finite numbers, the lower first")
+        raise ValueError(
+            f"bounds[{path!r}] = ({lower:g}, {upper:g}) is not allowed: must be two finite numbers, the lower first"
+        )
     for value in (lower, upper):
         check_value(f"bounds[{path!r}]: {path}", np.asarray(value), info)
     return lower, upper

@@ -23,7 +23,8 @@ def loss(result: FitResult, ax: Any = None) -> Any:
 
 
 def parameters(result: FitResult, ax: Any = None, *, truth: Mapping[str, Any] | None = None) -> Any:
-    """Each trained scalar before and after the fit: as a ratio to the start where that is positive, as a difference in its unit where not.
+    """Each trained scalar before and after the fit: as a ratio to the start where that is positive, as a
+    difference in its unit (8 to the edge) where not.
 
     **Arguments:** `truth`, the values to be recovered, by path, if they are known. **Returns:** the axes.
     """
@@ -49,6 +50,7 @@ def parameters(result: FitResult, ax: Any = None, *, truth: Mapping[str, Any] | 
     limit = max(1.0, *(abs(x) for x in ax.get_xlim()))
     ax.set_xlim(-limit, limit)
     ax.set_xticks([-1, 0, 1], ["÷2\n−8", "1\n0", "×2\n+8"])
+    ax.set_xlabel("factor, or difference in mV for shifts and potentials")
     ax.axvline(0, color=MUTED, linewidth=0.5, zorder=0)
     ax.legend(frameon=False, fontsize="small", loc="upper left", bbox_to_anchor=(1.0, 1.0))
     return tidy(ax)

@@ -8,7 +8,9 @@ from .._simulate import Solution
 from .axes import new_axes, tidy
 
 
-def trace(what: Solution | tuple[Any, Any], ax: Any = None, *, record: str = "v", label: str | None = None, **line: Any) -> Any:
+def trace(
+    what: Solution | tuple[Any, Any], ax: Any = None, *, record: str = "v", label: str | None = None, **line: Any
+) -> Any:
     """Draw a record of a solution, or a pair of times (ms) and values.
 
     **Arguments:** `what`; `ax`, matplotlib axes or None for new ones; `record`, the path of the record; `label`, for the legend; `line`, passed on to

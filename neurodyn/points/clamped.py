@@ -4,12 +4,12 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from .._model import AbstractNeuron, Linearised
-from .._parameter import parameter
+from .._model import AbstractBoundedState, AbstractNeuron, Linearised
+from .._parameter import ParameterInfo, parameter
 from .._types import FloatArray, RealScalar, State
 
 
-class Clamped(AbstractNeuron):
+class Clamped(AbstractNeuron, AbstractBoundedState):
     """A neuron whose voltage is held at a command: the drive of the wrapped model is a voltage in mV.
 
     The state is that of the model without `v`. Record `i_ionic` for the current the clamp has to deliver besides the capacitive
@@ -27,7 +27,9 @@ class Clamped(AbstractNeuron):
     def __check_init__(self):
         state = self.model.init()
         if not isinstance(state, dict) or "v" not in state or len(state) == 1:
-            raise ValueError(f"{type(self.model).__name__} cannot be clamped: its state must have a voltage 'v' and gates")
+            raise ValueError(
+                f"{type(self.model).__name__} cannot be clamped: its state must have a voltage 'v' and gates"
+            )
 
     def init(self) -> State:
         """The model's other states, relaxed at the holding voltage."""
@@ -43,6 +45,10 @@ class Clamped(AbstractNeuron):
     def observe(self, t: RealScalar, y: State, drive: Any) -> dict[str, FloatArray]:
         """The command as `v`, and whatever the model observes."""
         return {"v": drive, **self.model.observe(t, {**y, "v": drive}, jnp.zeros_like(drive))}
+
+    def state_info(self) -> dict[str, ParameterInfo]:
+        bounded = isinstance(self.model, AbstractBoundedState)
+        return self._without_v(self.model.state_info()) if bounded else {}
 
     def groups(self) -> Any:
         return self._without_v(self.model.groups())

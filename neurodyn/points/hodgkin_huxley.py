@@ -6,15 +6,15 @@ from typing import Any, ClassVar, Literal, Self
 import equinox as eqx
 import jax.numpy as jnp
 
-from .._model import AbstractPreparable, AbstractSpikingNeuron, Linearised
-from .._parameter import parameter, replace
+from .._model import AbstractBoundedState, AbstractPreparable, AbstractSpikingNeuron, Linearised
+from .._parameter import ParameterInfo, parameter, replace, validate
 from .._types import BoolArray, FloatArray, RealScalar, State
 from ..channels import AbstractChannel, Leak, Potassium, Sodium
 from ..channels.base import probe
-from .membrane import membrane, observables, split_groups, steady_state
+from .membrane import membrane, observables, split_groups, state_info, steady_state
 
 
-class HodgkinHuxley(AbstractSpikingNeuron, AbstractPreparable):
+class HodgkinHuxley(AbstractSpikingNeuron, AbstractBoundedState, AbstractPreparable):
     """The membrane of the squid giant axon: sodium, potassium and leak currents.
 
     `C dv/dt = I - g_na m^3 h (v - e_na) - g_k n^4 (v - e_k) - g_l (v - e_l)`. Every constant, those of the six rate functions included,
@@ -45,6 +45,7 @@ class HodgkinHuxley(AbstractSpikingNeuron, AbstractPreparable):
     resets: ClassVar[bool] = False
 
     def __check_init__(self):
+        validate(self, type(self).__name__)  # before the probe, which would blame a channel
         if self.units not in ("density", "absolute"):
             raise ValueError(f"units = {self.units!r} is not allowed: must be 'density' or 'absolute'")
         for name, channel in self._channels().items():
@@ -85,6 +86,9 @@ class HodgkinHuxley(AbstractSpikingNeuron, AbstractPreparable):
         """`i_na`, `i_k`, `i_leak` and their sum `i_ionic`, outward."""
         del t, drive
         return observables(self._channels(), y)
+
+    def state_info(self) -> dict[str, ParameterInfo]:
+        return state_info(self._channels())
 
     def groups(self) -> Any:
         return split_groups(self._channels())

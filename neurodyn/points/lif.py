@@ -6,12 +6,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._model import AbstractSpikingNeuron, Linearised
-from .._parameter import parameter
+from .._model import AbstractBoundedState, AbstractSpikingNeuron, Linearised
+from .._parameter import ParameterInfo, parameter
 from .._types import BoolArray, FloatArray, RealScalar, State
 
 
-class LIF(AbstractSpikingNeuron):
+class LIF(AbstractSpikingNeuron, AbstractBoundedState):
     """`tau dv/dt = rest - v + resistance * I`; at `threshold` a spike, then `reset` for `refractory` ms.
 
     Source: Lapicque (1907); Gerstner et al. (2014), Neuronal Dynamics, equations 1.5-1.6. Rheobase: (threshold - rest) / resistance.
@@ -55,6 +55,9 @@ class LIF(AbstractSpikingNeuron):
         """Nothing besides the state."""
         del t, y, drive
         return {}
+
+    def state_info(self) -> dict[str, ParameterInfo]:
+        return {"v": ParameterInfo("mV"), "refractory": ParameterInfo("ms", lower=0.0)}
 
     def groups(self) -> Any:
         return {"v": 0, "refractory": 0}

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from .._model import Linearised
+from .._parameter import ParameterInfo
 from .._types import FloatArray, State
 from ..channels import AbstractChannel
 
@@ -25,9 +26,7 @@ def currents(channels: Channels, v: FloatArray, y: State) -> dict[str, FloatArra
     return {name: channel.current(v, y.get(name, {})) for name, channel in channels.items()}
 
 
-def membrane(
-    channels: Channels, capacitance: FloatArray, temperature: FloatArray, y: State, drive: Any
-) -> Linearised:
+def membrane(channels: Channels, capacitance: FloatArray, temperature: FloatArray, y: State, drive: Any) -> Linearised:
     """`capacitance dv/dt = drive - sum of the channels' currents`, and the gates' equations."""
 
     def total(v):
@@ -48,6 +47,16 @@ def observables(channels: Channels, y: State) -> dict[str, FloatArray]:
     named = currents(channels, y["v"], y)
     total = sum(named.values(), start=jnp.zeros_like(y["v"]))
     return {**{f"i_{name}": i for name, i in named.items()}, "i_ionic": total}
+
+
+def state_info(channels: Channels) -> dict[str, ParameterInfo]:
+    """The voltage in mV; gates are fractions."""
+    gates = {
+        f"{name}.{gate}": ParameterInfo(lower=0.0, upper=1.0)
+        for name, channel in channels.items()
+        for gate in channel.gates()
+    }
+    return {"v": ParameterInfo("mV"), **gates}
 
 
 def split_groups(channels: Channels) -> Any:

@@ -6,12 +6,12 @@ from typing import Any, ClassVar, Literal, Self
 
 import equinox as eqx
 
-from .._model import AbstractPreparable, AbstractSpikingNeuron, Linearised
-from .._parameter import parameter
+from .._model import AbstractBoundedState, AbstractPreparable, AbstractSpikingNeuron, Linearised
+from .._parameter import ParameterInfo, parameter, validate
 from .._types import BoolArray, FloatArray, RealScalar, State
 from ..channels import AbstractChannel
 from ..channels.base import probe
-from .membrane import membrane, observables, split_groups, steady_state
+from .membrane import membrane, observables, split_groups, state_info, steady_state
 
 
 def _as_dict(channels: Mapping[str, AbstractChannel]) -> dict[str, AbstractChannel]:
@@ -19,11 +19,13 @@ def _as_dict(channels: Mapping[str, AbstractChannel]) -> dict[str, AbstractChann
         if not isinstance(name, str) or not name.isidentifier() or name == "v":
             raise ValueError(f"channel name {name!r} is not allowed: must be an identifier other than 'v'")
         if not isinstance(channel, AbstractChannel):
-            raise ValueError(f"channel {name!r} is not allowed: must be an AbstractChannel, got {type(channel).__name__}")
+            raise ValueError(
+                f"channel {name!r} is not allowed: must be an AbstractChannel, got {type(channel).__name__}"
+            )
     return dict(channels)
 
 
-class PointCell(AbstractSpikingNeuron, AbstractPreparable):
+class PointCell(AbstractSpikingNeuron, AbstractBoundedState, AbstractPreparable):
     """An isopotential cell: `capacitance dv/dt = I - sum of the currents of its channels`.
 
     **Fields:**
@@ -46,6 +48,7 @@ class PointCell(AbstractSpikingNeuron, AbstractPreparable):
     resets: ClassVar[bool] = False
 
     def __check_init__(self):
+        validate(self, type(self).__name__)  # before the probe, which would blame a channel
         if self.units not in ("density", "absolute"):
             raise ValueError(f"units = {self.units!r} is not allowed: must be 'density' or 'absolute'")
         for name, channel in self.channels.items():
@@ -63,6 +66,9 @@ class PointCell(AbstractSpikingNeuron, AbstractPreparable):
         """`i_<channel>` for each channel and their sum `i_ionic`, outward."""
         del t, drive
         return observables(self.channels, y)
+
+    def state_info(self) -> dict[str, ParameterInfo]:
+        return state_info(self.channels)
 
     def groups(self) -> Any:
         return split_groups(self.channels)

@@ -1,0 +1,257 @@
+"""The command: exit codes, messages, results, and nothing half-written."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+
+import neurodyn as nd
+from neurodyn.cli import main
+from neurodyn.cli.measure import crossings, fit_passive, onset
+
+
+def command(*arguments: str, **options) -> subprocess.CompletedProcess:
+    """The command in a process of its own."""
+    environment = {**os.environ, **options.pop("env", {})}
+    call = [sys.executable, "-c", "import sys; from neurodyn.cli import main; sys.exit(main())", *arguments]
+    return subprocess.run(call, capture_output=True, text=True, env=environment, timeout=120, **options)
+
+
+def test_help_needs_no_jax():
+    code = "import sys; from neurodyn.cli import main; code = main(['--help']); assert 'jax' not in sys.modules; sys.exit(code)"
+    began = time.monotonic()
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0 and "usage: neurodyn" in done.stdout, done.stderr
+    assert time.monotonic() - began < 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        ([], 2, "usage: neurodyn"),
+        (["--version"], 0, f"neurodyn {nd.__version__}"),
+        (["fit", "--help"], 0, "CONFIG.toml"),
+        (["fitt"], 2, "invalid choice: 'fitt'"),
+        (["fit"], 2, "required: CONFIG.toml"),
+        (["fit", "--forc", "x.toml"], 2, "unrecognized arguments: --forc"),
+        (["demo", "--seed", "-1"], 2, "invalid whole number from 0 to 4294967295 value"),
+        (["fit", "/nowhere/x.toml"], 2, "error: /nowhere/x.toml: cannot be read (No such file or directory)"),
+        (["fit", "/"], 2, "error: /: is a directory, must be a file"),
+    ],
+)
+def test_usage(capsys, arguments, code, says):
+    assert main(arguments) == code
+    captured = capsys.readouterr()
+    assert says in captured.out + captured.err
+
+
+@pytest.mark.parametrize("env", [{"COLUMNS": "1"}, {"LC_ALL": "C", "PYTHONIOENCODING": "ascii"}, {"TERM": ""}])
+def test_odd_terminals(env):
+    done = command("fit", "ö\x1b[31m.toml", env=env, stdin=subprocess.DEVNULL)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1 and "\x1b" not in done.stderr
+    assert command("--help", env=env).returncode == 0
+
+
+def test_reader_that_goes_away():
+    call = f"{sys.executable} -c 'import sys; from neurodyn.cli import main; sys.exit(main([\"info\"]))' | true; echo ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", call], capture_output=True, text=True)
+    assert done.stdout.strip() == "0" and done.stderr == ""
+    done = subprocess.run(["bash", "-c", call.replace("| true", ">&- 2>&-")], capture_output=True, text=True)
+    assert done.stdout.strip() == "0"
+
+
+def test_info(capsys):
+    assert main(["info"]) == 0
+    said = capsys.readouterr().out
+    for word in ("neurodyn", "python", "jax", "equinox", "diffrax", "optax", "devices", "precision", "extra io"):
+        assert any(line.startswith(word) for line in said.splitlines()), word
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory) -> Path:
+    """A folder with synthetic recordings in every plain format: 60 ms of a Hodgkin-Huxley neuron under a step."""
+    folder = tmp_path_factory.mktemp("data")
+    run = nd.simulate(nd.HodgkinHuxley(), nd.Step(10.0, start=5.0, stop=40.0), 60.0, dt=0.05)
+    times, v = 0.05 * np.arange(1201), np.asarray(run.v)
+    current = np.where((times >= 5) & (times < 40), 10.0, 0.0)
+    table = np.stack([times, current, v], 1)
+    np.savetxt(folder / "rec.csv", table, "%.6f", ",", header="time_ms,current_uA/cm2,voltage_mV", comments="")
+    np.savetxt(folder / "pa.csv", table, "%.6f", ",", header="time_ms,current_pA,voltage_mV", comments="")
+    bad = table.copy()
+    bad[7, 2] = np.nan
+    np.savetxt(folder / "nan.csv", bad, "%.6f", ",", header="time_ms,current_uA/cm2,voltage_mV", comments="")
+    name = {"current_uA/cm2": np.stack([current, current]), "voltage_mV": np.stack([v, v])}
+    np.savez(folder / "rec.npz", dt_ms=0.05, **name)
+    spikes = np.asarray(run.spikes.times)
+    np.savetxt(folder / "spikes.csv", spikes[np.isfinite(spikes)], "%.6f", header="spike_time_ms", comments="")
+    return folder
+
+
+MODEL = '[model]\ntype = "HodgkinHuxley"\n[model.set]\n"na.g" = 100.0\n'
+RECORDING = '[recording]\nfile = "rec.csv"\nwindow = [0, 25]\nscore = [4, 25]\nholdout = [25, 60]\n'
+FIT = '[fit]\ntrainable = ["na.g", "leak.g"]\nsteps = 2\nstarts = 2\nprecision = "float64"\n'
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "config.toml"
+    path.write_text(text)
+    return path
+
+
+def fit(data: Path, tmp_path: Path, text: str, *more: str) -> tuple[int, Path]:
+    output = tmp_path / "out"
+    return main(["fit", str(write(data, text)), "--output", str(output), *more]), output
+
+
+def test_voltage_fit(data, tmp_path, capsys):
+    precision = jax.config.read("jax_enable_x64")
+    code, output = fit(data, tmp_path, MODEL + RECORDING + FIT + "coupling = [0.5, 0.0]\nsubsteps = 2\n")
+    captured = capsys.readouterr()
+    assert code == 0, captured.err
+    assert sorted(p.name for p in output.iterdir()) == ["figure.png", "parameters.json", "report.json"]
+    assert [p.name for p in tmp_path.iterdir()] == ["out"]
+    report = json.loads((output / "report.json").read_text())
+    assert report["precision"] == "float64" and report["inputs"]["rec.csv"]["sha256"]
+    assert report["parameters"]["na.g"]["before"] == 100.0 and report["parameters"]["na.g"]["unit"] == "mS/cm2"
+    row = report["holdout"]["sweeps"][0]
+    assert row["spike_count"]["data"] == 1 and row["stimulus_onset_ms"] == pytest.approx(40.0)
+    row = report["fitted"]["sweeps"][0]
+    assert row["stimulus_onset_ms"] == pytest.approx(5.0)
+    assert row["spike_count"] == {"data": 2, "model": 2}
+    assert row["first_spike_latency_ms"]["data"] == pytest.approx(row["first_spike_latency_ms"]["model"], abs=1.0)
+    pooled = report["fitted"]["pooled_voltage_rms_mV"]
+    assert pooled["model"] < pooled["passive"]
+    model = nd.load(output / "parameters.json")
+    assert float(model.na.g) == report["parameters"]["na.g"]["after"]
+    assert "written to" in captured.out and "step/s" not in captured.err
+    assert jax.config.read("jax_enable_x64") == precision
+
+
+def test_existing_output(data, tmp_path, capsys):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "mine").write_text("kept")
+    code, output = fit(data, tmp_path, MODEL + RECORDING + FIT)
+    assert code == 2 and "out: exists; choose another folder by --output, or pass --force" in capsys.readouterr().err
+    code, output = fit(data, tmp_path, MODEL + RECORDING + FIT, "--force")
+    assert code == 0
+    assert sorted(p.name for p in output.iterdir()) == ["figure.png", "mine", "parameters.json", "report.json"]
+
+
+def test_spike_fit(data, tmp_path):
+    text = MODEL + '[stimulus]\ntype = "Step"\namplitude = 10\nstart = 5\nstop = 40\n'
+    text += '[target]\nspikes = "spikes.csv"\nwindow = [0, 30]\nholdout = [30, 60]\n'
+    code, output = fit(data, tmp_path, text + FIT + "tau = [10, 5]\ndt = 0.05\n")
+    assert code == 0
+    report = json.loads((output / "report.json").read_text())
+    assert report["passive"] is None and report["fitted"]["pooled_voltage_rms_mV"] is None
+    assert report["fitted"]["sweeps"][0]["spike_count"]["data"] == 2
+
+
+def test_npz_and_stimulus_file(data, tmp_path):
+    recording = '[recording]\nfile = "rec.npz"\nsweeps = [1]\nwindow = [0, 20]\n'
+    assert fit(data, tmp_path / "a", MODEL + recording + FIT)[0] == 0
+    text = MODEL + '[stimulus]\nfile = "rec.csv"\n[target]\nvoltage = "rec.csv"\nwindow = [0, 20]\n'
+    code, output = fit(data, tmp_path / "b", text + FIT)
+    assert code == 0
+    assert json.loads((output / "report.json").read_text())["holdout"] is None
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "says"),
+    [
+        (MODEL + RECORDING + FIT + "stpes = 1\n", 2, "fit.stpes = 1: unknown key; did you mean 'steps'?"),
+        (MODEL.replace("100.0", "-1") + RECORDING + FIT, 2, "model.set: na.g = -1 mS/cm2 is not allowed: must be finite and >= 0"),
+        (MODEL.replace("na.g", "na.q") + RECORDING + FIT, 2, "model.set: no parameter matches 'na.q'; did you mean 'na.g'"),
+        (MODEL + RECORDING + FIT.replace("leak.g", "leek.g"), 2, "fit.trainable: no parameter matches 'leek.g'; did you mean 'leak.g'"),
+        (MODEL + RECORDING + FIT + "[fit.bounds]\n'na.g' = [150, 200]\n", 2, "fit.bounds: bounds['na.g'] = (150, 200) mS/cm2"),
+        (MODEL + RECORDING + FIT + "[fit.bounds]\n'na.e' = [40, 60]\n", 2, "fit.bounds: no trained parameter matches 'na.e'"),
+        (MODEL + RECORDING.replace("60]", "70]") + FIT, 2, "recording.holdout = [25.0, 70.0]: must lie within the recording, 0 to 60 ms"),
+        (MODEL + RECORDING + "sweeps = [1]\n" + FIT, 2, "recording.sweeps[0] = 1: rec.csv has sweeps 0 to 0"),
+        (MODEL + RECORDING.replace("rec.csv", "../rec.csv") + FIT, 2, "must not lead out of the configuration's folder"),
+        (MODEL + RECORDING.replace("rec.csv", "pa.csv") + FIT, 2, 'set model.units = "absolute" and model.area (um2)'),
+        (MODEL + RECORDING.replace("rec.csv", "none.csv") + FIT, 3, "recording.file = 'none.csv': no such file in"),
+        (MODEL + RECORDING.replace("rec.csv", "spikes.csv") + FIT, 3, "spikes.csv: has no current"),
+        (MODEL + RECORDING.replace("rec.csv", "nan.csv") + FIT, 3, "response of sweep 0 is nan at sample 7 (0.35 ms)"),
+        (MODEL + RECORDING.replace("rec.csv", "/dev/zero") + FIT, 3, "/dev/zero: has the suffix ''"),
+        (MODEL + RECORDING + FIT + '[output]\ndirectory = "../x"\n', 2, 'output.directory = "../x": must be a folder below'),
+    ],
+)  # fmt: skip
+def test_bad_input(data, tmp_path, capsys, text, code, says):
+    before = sorted(data.iterdir())
+    arguments = [] if "[output]" in text else ["--output", str(tmp_path / "out")]
+    assert main(["fit", str(write(data, text)), *arguments]) == code
+    said = capsys.readouterr().err
+    assert says in said and said.startswith("error: ") and "Traceback" not in said
+    assert list(tmp_path.iterdir()) == [] and sorted({*before, data / "config.toml"}) == sorted(data.iterdir())
+
+
+def test_nothing_is_left_when_writing_fails(data, tmp_path, capsys, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device", "parameters.json")
+
+    monkeypatch.setattr("neurodyn._serialise.save", full)
+    assert fit(data, tmp_path, MODEL + RECORDING + FIT)[0] == 5
+    assert "error: parameters.json: No space left on device" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_numerical_failure(data, tmp_path, capsys):
+    text = MODEL.replace('"na.g" = 100.0', "capacitance = 1e-306") + RECORDING + FIT
+    assert fit(data, tmp_path, text)[0] == 4
+    assert "error: no start has a finite loss and gradient" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_interrupted_fit_keeps_the_best(data, tmp_path, capsys, monkeypatch):
+    update, calls = nd.fitting.fit.__globals__["_update"], []
+
+    def interrupted(*arguments):
+        calls.append(1)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return update(*arguments)
+
+    monkeypatch.setitem(nd.fitting.fit.__globals__, "_update", interrupted)
+    code, output = fit(data, tmp_path, MODEL + RECORDING + FIT)
+    assert code == 130 and "interrupted; the best so far is in" in capsys.readouterr().err
+    assert json.loads((output / "report.json").read_text())["reason"].startswith("interrupted")
+
+
+def test_abf_through_the_data_variable(tmp_path):
+    pytest.importorskip("pyabf")
+    root = os.environ.get("NEURODYN_DATA")
+    if not root or not (Path(root) / "recordings" / "171116sh_0018.abf").exists():
+        pytest.skip("NEURODYN_DATA has no 171116sh_0018.abf")
+    text = '[model]\ntype = "HodgkinHuxley"\nunits = "absolute"\narea = 20000\n[recording]\n'
+    text += 'file = "recordings/171116sh_0018.abf"\nsweeps = [8, 16]\nwindow = [140, 190]\nholdout = [1640, 1690]\n'
+    code, output = fit(tmp_path, tmp_path, text + FIT.replace("float64", "float32"))
+    assert code == 0
+    report = json.loads((output / "report.json").read_text())
+    assert [row["spike_count"]["data"] for row in report["fitted"]["sweeps"]] == [0, 2]
+    assert report["fitted"]["sweeps"][1]["first_spike_latency_ms"]["data"] == pytest.approx(17.5, abs=0.1)
+    assert report["parameters"]["na.g"]["unit"] == "nS" and 30 < report["passive"]["resistance_Mohm"] < 200
+
+
+def test_measures():
+    times = np.arange(6.0)
+    np.testing.assert_allclose(crossings(times, np.array([1.0, -1, 1, 3, -1, 0]), 0.0), [1.5])
+    assert onset(times, np.array([0.0, 0, 5, 5, 0, 0]), (0.0, 5.0)) == 2.0
+    assert onset(times, np.zeros(6), (1.0, 5.0)) == 1.0
+
+
+def test_passive_fit_recovers_a_passive_membrane():
+    dt, current = 0.1, np.where(np.arange(3000) > 500, 100.0, 0.0)
+    v, tau, rest, resistance = np.full(3000, -70.0), 12.0, -65.0, 0.08
+    for i in range(1, 3000):
+        target = rest + resistance * current[i - 1]
+        v[i] = target + (v[i - 1] - target) * np.exp(-dt / tau)
+    found = fit_passive([current], [v], [np.ones(3000, bool)], dt)
+    assert (found.tau, found.rest, found.resistance) == pytest.approx((tau, rest, resistance), rel=2e-2)
+    np.testing.assert_allclose(found.simulate(current, -70.0, dt), v, atol=0.05)

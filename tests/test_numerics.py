@@ -1,0 +1,193 @@
+"""The primitives: values and derivatives at, around and far from the points where the textbook formula fails.
+
+References are NumPy long doubles (64 bits of mantissa): series where the closed form cancels, the closed form elsewhere.
+"""
+
+import math
+
+import jax
+import jax.numpy as jnp
+import lineax as lx
+import numpy as np
+import pytest
+from helpers import precision
+
+import neurodyn as nd
+from neurodyn._numerics import all_finite, exprel, nan_where, phi1, sinc
+from neurodyn.channels import Potassium, Sodium
+
+
+LONG = np.longdouble
+TERMS = 60
+
+
+def _series(x, coefficients, derivative):
+    """The given derivative of a power series."""
+    total = np.zeros_like(x)
+    for power in range(derivative, len(coefficients)):
+        total = total + coefficients[power] * LONG(math.perm(power, derivative)) * x ** (power - derivative)
+    return total
+
+
+def _bernoulli():
+    """Coefficients of x/(1 - exp(-x)) = 1/phi1(-x) by inverting the series of (1 - exp(-x))/x."""
+    forward = [LONG((-1) ** k) / LONG(math.factorial(k + 1)) for k in range(40)]
+    inverse = [LONG(1)]
+    for k in range(1, 40):
+        inverse.append(-sum((forward[j] * inverse[k - j] for j in range(1, k + 1)), LONG(0)))
+    return inverse
+
+
+PHI1 = [1 / LONG(math.factorial(k + 1)) for k in range(TERMS)]
+SINC = [LONG(0) if k % 2 else LONG((-1) ** (k // 2)) / LONG(math.factorial(k + 1)) for k in range(TERMS)]
+
+
+def _phi1_reference(x, derivative):
+    e = np.exp(x)
+    closed = ((e - 1) / x, (e * (x - 1) + 1) / x**2, (e * (x**2 - 2 * x + 2) - 2) / x**3)[derivative]
+    return np.where(np.abs(x) < 3, _series(x, PHI1, derivative), closed)
+
+
+def _exprel_reference(x, derivative):
+    p = np.exp(-x)
+    q = 1 - p
+    closed = (x / q, (q - x * p) / q**2, p * (x * (1 + p) - 2 * q) / q**3)[derivative]
+    return np.where(np.abs(x) < 1.5, _series(x, _bernoulli(), derivative), closed)
+
+
+def _sinc_reference(x, derivative):
+    s, c = np.sin(x), np.cos(x)
+    closed = (s / x, (c - s / x) / x, -s / x - 2 * (c - s / x) / x**2)[derivative]
+    return np.where(np.abs(x) < 2, _series(x, SINC, derivative), closed)
+
+
+def _around(switch, largest):
+    """Zero, tiny numbers, both sides of the switch point between series and closed form, and large ones; both signs."""
+    sizes = [
+        0.0,
+        1e-12,
+        1e-7,
+        1e-5,
+        1e-3,
+        0.02,
+        switch * (1 - 1e-6),
+        switch,
+        switch * (1 + 1e-6),
+        1.01 * switch,
+        1.0,
+        4.0,
+        12.0,
+        largest,
+    ]
+    return np.asarray(sorted({*sizes, *(-x for x in sizes)}))
+
+
+CASES = {
+    "phi1": (phi1, _phi1_reference, _around(0.1, 60.0)),
+    "exprel": (exprel, _exprel_reference, _around(0.3, 60.0)),
+    "sinc": (sinc, _sinc_reference, _around(0.01, 60.0)),
+}
+# Errors allowed relative to 1 or to the value, by dtype and derivative. Just above the switch points the closed forms cancel: with each
+# derivative they lose a factor 1 / switch.
+TOLERANCE = {
+    "float64": {"phi1": (1e-14, 2e-13, 5e-12), "exprel": (1e-14, 1e-13, 1e-12), "sinc": (1e-14, 5e-12, 1e-9)},
+    "float32": {"phi1": (2e-6, 4e-5, 1e-3), "exprel": (2e-6, 1e-5, 1e-4), "sinc": (1e-6, 1e-3, 0.5)},
+}
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("name", CASES)
+def test_values_and_derivatives(name, dtype):
+    function, reference, x = CASES[name]
+    with precision(jnp.dtype(dtype)):
+        x = jnp.asarray(x, dtype)
+        for derivative, bar in enumerate(TOLERANCE[dtype][name]):
+            got = jax.jit(jax.vmap(function))(x)
+            assert got.dtype == dtype
+            with np.errstate(all="ignore"):
+                expected = reference(np.asarray(x).astype(LONG), derivative)
+            error = np.abs(np.asarray(got).astype(LONG) - expected) / np.maximum(np.abs(expected), 1)
+            assert error.max() < bar, (derivative, float(x[error.argmax()]), float(error.max()))
+            function = jax.grad(function)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_far_out(dtype):
+    with precision(jnp.dtype(dtype)):
+        z = jnp.asarray([-1e30, -1e4, -1e3], dtype)
+        # A decay that is enormous: the step goes all the way, phi1(z) = -1/z.
+        np.testing.assert_allclose(phi1(z) * z, -1.0, rtol=1e-6)
+        assert bool(jnp.all(jnp.isfinite(jax.vmap(jax.grad(phi1))(z))))
+        x = jnp.asarray([50.0, 500.0, 1e4], dtype)
+        np.testing.assert_allclose(exprel(x), x, rtol=1e-6)
+        np.testing.assert_allclose(jax.vmap(jax.grad(exprel))(x), 1.0, rtol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_rates_at_and_next_to_their_singularities(dtype):
+    """alpha_m at -40 mV and alpha_n at -55 mV: value, first and second derivative against exact limits and long doubles."""
+    tight = dtype == "float64"
+    with precision(jnp.dtype(dtype)):
+        for rate, v0, size in ((Sodium().m.alpha, -40.0, 1.0), (Potassium().n.alpha, -55.0, 0.1)):
+            exact = (
+                size,
+                size / 20,
+                size / 600,
+            )  # of size x / (1 - exp(-x)), x = (v - v0) / 10: 1, 1/2 and 1/6, over 10^k
+            function = rate
+            for expected in exact:
+                got = function(jnp.asarray(v0, dtype))
+                assert float(got) == pytest.approx(expected, rel=1e-12 if tight else 1e-6)
+                function = jax.grad(function)
+            near = v0 + np.asarray([-3.1, -2.9, -1e-1, -1e-3, -1e-5, 1e-5, 1e-3, 1e-1, 2.9, 3.1])
+            v = jnp.asarray(near, dtype)
+            x = (np.asarray(v).astype(LONG) - LONG(v0)) / 10
+            for derivative, bar in ((0, 1e-14), (1, 1e-13)) if tight else ((0, 1e-6), (1, 1e-5)):
+                function = rate if derivative == 0 else jax.grad(rate)
+                expected = size * _exprel_reference(x, derivative) / 10**derivative
+                np.testing.assert_allclose(jax.vmap(function)(v), expected.astype(float), rtol=bar)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_dynamics_is_finite_at_any_voltage_of_a_trial_step(dtype):
+    with precision(jnp.dtype(dtype)):
+        model = nd.HodgkinHuxley()
+        y = model.init()
+
+        def slopes(v):
+            return model.dynamics(0.0, {**y, "v": v}, jnp.zeros_like(v))
+
+        v = jnp.asarray([-1e4, -1e3, -200.0, -55.0, -40.0, 200.0, 1e3, 1e4], dtype)
+        for function in (slopes, jax.jacfwd(slopes), jax.jacfwd(jax.jacfwd(slopes))):
+            assert bool(all_finite(jax.jit(jax.vmap(function))(v)))
+
+
+def test_the_bound_on_the_voltage_leaves_minus_200_to_200_mv_alone(hh):
+    v = jnp.linspace(-200.0, 200.0, 41)[1:-1]
+    got = jax.vmap(lambda v: hh.k.n.rates(v, hh.temperature)[0])(v)
+    np.testing.assert_array_equal(got, jax.vmap(hh.k.n.alpha)(v))
+
+
+def test_linearised_advance():
+    # Closed form of dx/dt = 2 - 0.5 x from 1 over 3 ms; without a decay Euler's step; with an operator Crank-Nicolson.
+    y = {"a": jnp.asarray(1.0), "b": jnp.asarray(1.0), "c": jnp.asarray([1.0, 0.0])}
+    matrix = jnp.asarray([[2.0, -1.0], [-1.0, 2.0]])
+    slope = {"a": 2 - 0.5 * y["a"], "b": jnp.asarray(1.5), "c": -matrix @ y["c"]}
+    moved = nd.Linearised(slope, {"a": jnp.asarray(0.5), "b": None, "c": lx.MatrixLinearOperator(matrix)}).advance(
+        y, 3.0
+    )
+    assert float(moved["a"]) == pytest.approx(4 - 3 * math.exp(-1.5), rel=1e-14)
+    assert float(moved["b"]) == pytest.approx(1 + 3 * 1.5, rel=1e-14)
+    identity = np.eye(2)
+    m = np.asarray(matrix)
+    np.testing.assert_allclose(
+        moved["c"], np.linalg.solve(identity + 1.5 * m, (identity - 1.5 * m) @ np.asarray(y["c"])), rtol=1e-13
+    )
+
+
+def test_finiteness_and_masking():
+    tree = {"a": jnp.asarray([1.0, 2.0]), "n": jnp.asarray(3)}
+    assert bool(all_finite(tree))
+    assert not bool(all_finite({**tree, "a": jnp.asarray([1.0, jnp.inf])}))
+    masked = nan_where(jnp.asarray(True), tree)
+    assert np.isnan(masked["a"]).all() and int(masked["n"]) == 3
