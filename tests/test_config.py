@@ -54,7 +54,7 @@ def test_paths_may_be_written_as_tables(tmp_path):
         (MODEL + RECORDING + FIT + "tau = 5\n", "fit.tau is for a spike target"),
         (MODEL + STEP + SPIKES + FIT + "noise = 5\n", "fit.noise is for a voltage target"),
         (MODEL + RECORDING + FIT + "[fit.bounds]\n'leak.g' = [2, 1]\n", "fit.bounds.leak.g = [2, 1]: must be two numbers, the lower first"),
-        (MODEL + RECORDING + FIT + "[fit.bounds]\n'leak.g' = [2]\n", "fit.bounds.leak.g = [2]: must have at least 2 entries"),
+        (MODEL + RECORDING + FIT + "[fit.bounds]\n'leak.g' = [2]\n", "fit.bounds.leak.g = [2]: must be a list of two numbers"),
         (MODEL + RECORDING + "[fit]\ntrainable = []\n", "fit.trainable = []: must have at least 1 entries"),
         (MODEL + RECORDING, "fit: is missing; must be given"),
         (MODEL + FIT, "must have either a [recording], or a [stimulus] and a [target]"),

@@ -31,12 +31,17 @@ class Case:
         lanes = ((0.1, -65), (1.0, -65), (0.5, -40), (0.5, -55))
         self.lanes = jnp.stack([self.vector.at[factor].set(f).at[self.initial].set(v) for f, v in lanes])
 
-    def output(self, vector: jax.Array, method=None, **options) -> jax.Array:
+    def output(self, vector: jax.Array, method=None, spike_weight=5.0, **options) -> jax.Array:
         """A number that depends on voltages, on the end of a gate, and on the time of the first spike."""
         model, stimulus = self.rebuild(vector)
         sol = nd.simulate(model, stimulus, T1, method=method, max_spikes=2, **options)
         first = sol.spikes.times[0]
-        return sol.v[-2] + 0.3 * sol.v[-1] + 40 * sol.final["na"]["h"] + jnp.where(jnp.isfinite(first), 5 * first, 0.0)
+        return (
+            sol.v[-2]
+            + 0.3 * sol.v[-1]
+            + 40 * sol.final["na"]["h"]
+            + jnp.where(jnp.isfinite(first), spike_weight * first, 0.0)
+        )
 
     def compare(
         self, function, forward=None, fine=None, step=3e-5, tolerance=1e-6, same=1e-9, floor=1e-3
@@ -101,14 +106,14 @@ def test_fixed_path_from_rest_at_given_times(step):
 def _check_adaptive(case):
     def function(p, tolerance=1e-10, adjoint=None):
         adjoint = dfx.RecursiveCheckpointAdjoint() if adjoint is None else adjoint
-        return case.output(p, nd.Adaptive(rtol=tolerance, atol=tolerance, adjoint=adjoint), ts=RECORDS)
+        method = nd.Adaptive(rtol=tolerance, atol=tolerance, adjoint=adjoint)
+        # No spike time here: its gradient, through a cubic over the step, is good to 1.4e-6 at this tolerance (voltages to 1e-8). It is
+        # compared with reference values in the tests of the model.
+        return case.output(p, method, spike_weight=0.0, ts=RECORDS)
 
-    # Steps are chosen anew for each perturbed vector, which is noise to a difference quotient: hence a finer tolerance there. Automatic
-    # differentiation holds the steps, so it differentiates the truncation error too: after a spike that is 1e-6 mV/ms in the derivatives with
-    # respect to edges at this tolerance, 1e-8 at 1e-13. Hence errors relative to a tenth of the largest entry of the gradient.
+    # Steps are chosen anew for each perturbed vector, which is noise to a difference quotient: hence a finer tolerance there.
     case.compare(
         function,
-        floor=0.1,
         forward=lambda p: function(p, adjoint=dfx.ForwardMode()),
         fine=lambda p: function(p, tolerance=1e-13),
         step=2e-4,

@@ -12,9 +12,10 @@ from .._model import AbstractNeuron, AbstractSpikingNeuron, Problem
 from .._numerics import all_finite, nan_where
 from .._stimulus import AbstractStimulus, Instant
 from .._types import FloatArray, RealScalar, State
+from .crossing import compact, root
 from .method import Adaptive
 from .recorder import Recorder
-from .solution import Solution, Spikes, Status, compact
+from .solution import Solution, Spikes, Status
 
 
 class _Warp(eqx.Module):
@@ -202,25 +203,8 @@ def _crossings(origin, warp: _Warp, s: FloatArray, margin: FloatArray, slope: Fl
     times = []
     for i in range(_PARTS):
         lower, upper = jnp.broadcast_to(parts[i], m0.shape), jnp.broadcast_to(parts[i + 1], m0.shape)
-        x = _root(cubic, lower, upper, fired[:, i])
+        x = root(cubic, lower, upper, fired[:, i])
         at = begin.reshape(column) + x * width.reshape(column)
         times.append(origin + jnp.vectorize(warp.model_time)(at))
     flat = (fired.shape[0] * _PARTS, *margin.shape[1:])
     return compact(fired.reshape(flat), jnp.stack(times, axis=1).reshape(flat), max_spikes)
-
-
-def _root(function, lower: FloatArray, upper: FloatArray, bracketed: jax.Array) -> FloatArray:
-    """The root of an increasing crossing in a bracket: bisection without gradient, then one Newton step that carries the gradient of
-    the implicit function theorem."""
-
-    def halve(_, bounds):
-        lower, upper = bounds
-        middle = (lower + upper) / 2
-        above = function(middle) > 0
-        return jnp.where(above, lower, middle), jnp.where(above, middle, upper)
-
-    lower, upper = jax.lax.stop_gradient(jax.lax.fori_loop(0, 30, halve, (lower, upper)))
-    x = jax.lax.stop_gradient((lower + upper) / 2)
-    value, slope = jax.jvp(function, (x,), (jnp.ones_like(x),))
-    slope = jnp.where(bracketed, jax.lax.stop_gradient(slope), 1.0)
-    return x - jnp.where(bracketed, value, 0.0) / slope

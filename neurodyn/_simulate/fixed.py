@@ -14,9 +14,10 @@ from .._numerics import all_finite, nan_where
 from .._solver import AbstractLeapfrog
 from .._stimulus import AbstractStimulus, Instant
 from .._types import FloatArray, RealScalar, State
+from .crossing import compact, upward_crossings
 from .method import FixedStep
 from .recorder import Recorder
-from .solution import Solution, Spikes, Status, compact, upward_crossings
+from .solution import Solution, Spikes, Status
 
 
 class _StepDrive(eqx.Module):

@@ -4,8 +4,6 @@ import enum
 from typing import Any
 
 import equinox as eqx
-import jax
-import jax.numpy as jnp
 
 from .._types import BoolArray, FloatArray, IntArray, State
 
@@ -73,29 +71,3 @@ class Solution(eqx.Module):
     def ok(self) -> BoolArray:
         """Whether the run succeeded."""
         return self.status == Status.ok
-
-
-def compact(fired: BoolArray, times: FloatArray, max_spikes: int) -> Spikes:
-    """The first `max_spikes` spikes of each unit, from arrays of shape (steps, ...) that say when it fired."""
-
-    def one(fired, times):
-        (index,) = jnp.nonzero(fired, size=max_spikes, fill_value=fired.shape[0])
-        found = index < fired.shape[0]
-        safe = jnp.where(found, index, 0)
-        return jnp.where(found, times[safe], jnp.inf), jnp.sum(fired)
-
-    steps, batch = fired.shape[0], fired.shape[1:]
-    flat = fired.reshape(steps, -1), times.reshape(steps, -1)
-    kept, count = jax.vmap(one, in_axes=1)(*flat)
-    return Spikes(kept.reshape(*batch, max_spikes), count.reshape(batch))
-
-
-def upward_crossings(ts: FloatArray, margins: FloatArray, max_spikes: int) -> Spikes:
-    """Spikes where a margin, sampled at `ts` (shape (n, ...)), goes from below or on zero to above, by linear interpolation."""
-    before, after = margins[:-1], margins[1:]
-    fired = (before <= 0) & (after > 0)
-    rise = jnp.where(fired, after - before, 1.0)
-    column = (-1,) + (1,) * (margins.ndim - 1)
-    start, width = ts[:-1].reshape(column), jnp.diff(ts).reshape(column)
-    times = start - width * jnp.where(fired, before, 0.0) / rise
-    return compact(fired, times, max_spikes)

@@ -48,6 +48,7 @@ def load(path: Path) -> Loaded:
         raw = check_file(path, _LIMIT).read_bytes()
     except DataError as error:
         raise ConfigError(str(error)) from None
+    document: dict[str, Any] = {}
     try:
         text = raw.decode("utf-8-sig").replace("\r\n", "\n")
         _check_lines(path, text)

@@ -195,7 +195,7 @@ def _recorded(loaded: Loaded, files: _Files) -> list[Sweep]:
         _voltage_sweep(
             loaded,
             f"sweep {index}",
-            Samples(jnp.asarray(command[index], float), recording.dt, recording.start),
+            Samples(jnp.asarray(command[index], float), recording.dt, jnp.asarray(recording.start, float)),
             recording,
             voltage[index],
             "recording",
@@ -245,7 +245,7 @@ def _stimulus(loaded: Loaded, files: _Files) -> tuple[AbstractStimulus, Times | 
         recording = files.read("stimulus.file", config.file)
         current = files.current("stimulus.file", config.file, recording)
         _one_sweep(loaded, "stimulus.file", config.file, recording)
-        samples = Samples(jnp.asarray(current[0], float), recording.dt, recording.start)
+        samples = Samples(jnp.asarray(current[0], float), recording.dt, jnp.asarray(recording.start, float))
         return samples, (recording.start, recording.stop + recording.dt)
     assert config is not None
     fields = config.model_dump(exclude={"type", "seed"})
@@ -300,7 +300,13 @@ def _objective(config: schema.Fit, sweep: Sweep) -> AbstractObjective:
     if sweep.voltage is None:
         times = sweep.spikes[sweep.spikes <= sweep.window[1]]
         return SpikeTrain(
-            sweep.stimulus, times, sweep.window[1], t0=start, dt=sweep.dt, **({"tau": config.tau} if config.tau else {})
+            sweep.stimulus,
+            times,
+            sweep.window[1],
+            t0=start,
+            dt=sweep.dt,
+            tau=config.tau or (20.0, 10.0, 5.0),
+            reach=config.reach or 5.0,
         )
     return VoltageTrace(
         sweep.stimulus,

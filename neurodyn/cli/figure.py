@@ -34,8 +34,8 @@ def make_figure(plan: Plan, result: FitResult, traces: list[np.ndarray]) -> Any:
         parts[name].set_title(sweep.name, loc="left", fontsize="medium")
         if i < len(sweeps) - 1:
             parts[name].set_xlabel("")
-        if i > 0:
-            parts[name].get_legend().remove()
+        if i == 0 and parts[name].get_legend_handles_labels()[0]:  # one legend serves all
+            parts[name].legend(frameon=False, fontsize="small", loc="upper left", bbox_to_anchor=(1.0, 1.0))
     plot.loss(result, parts["loss"])
     plot.parameters(result, parts["parameters"])
     return sheet
@@ -43,8 +43,10 @@ def make_figure(plan: Plan, result: FitResult, traces: list[np.ndarray]) -> Any:
 
 def _trace(sweep: Sweep, trace: np.ndarray, ax: Any, level: float) -> None:
     del level
-    plot.trace((sweep.grid, sweep.voltage), ax, color=DATA, linewidth=1.4, label="data")
-    plot.trace((sweep.grid, trace), ax, color=MODEL, linewidth=0.9, label="model")
+    plot.trace((sweep.grid, sweep.voltage), ax, color=DATA, linewidth=1.4)
+    plot.trace((sweep.grid, trace), ax, color=MODEL, linewidth=0.9)
+    for line, name in zip(ax.lines, ("data", "model"), strict=True):
+        line.set_label(name)
     _shade(sweep, ax)
 
 
@@ -59,4 +61,3 @@ def _shade(sweep: Sweep, ax: Any) -> None:
         ax.axvspan(*sweep.holdout, color=MUTED, alpha=0.25, linewidth=0, zorder=0, label="held out")
     if sweep.score != sweep.window or sweep.holdout is not None:
         ax.axvspan(*sweep.score, color=MODEL, alpha=0.08, linewidth=0, zorder=0, label="fitted")
-    ax.legend(frameon=False, fontsize="small", loc="upper left", bbox_to_anchor=(1.0, 1.0))

@@ -102,6 +102,8 @@ def _fit(plan: Plan, config: schema.Fit) -> tuple[FitResult, list[str]]:
                 starts=config.starts,
                 optimiser=_optimiser(config),
                 bounds=config.bounds,
+                polish=config.polish,
+                polish_starts=min(config.polish_starts, config.starts),
                 progress=on_terminal(),
             )
         except ValueError as error:  # the arguments were checked before: the numbers are at fault

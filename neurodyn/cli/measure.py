@@ -46,7 +46,7 @@ def fit_passive(
     For each time constant the other two follow from a linear problem, so only that one is searched for.
     """
 
-    def solve(taus):
+    def solve(taus: np.ndarray) -> tuple[int, Passive]:
         rows, targets = [], []
         for current, voltage, mask in zip(currents, voltages, scored, strict=True):
             free, constant, driven = _responses(taus, current, dt)
@@ -58,11 +58,11 @@ def fit_passive(
         best = int(np.argmin(errors))
         return best, Passive(float(taus[best]), *(float(x) for x in solutions[best]))
 
-    taus = np.geomspace(0.2, 1000.0, 40)
-    for _ in range(3):
-        best, passive = solve(taus)
+    taus = np.geomspace(0.2, 1000.0, 12)
+    for _ in range(5):
+        best, _ = solve(taus)
         taus = np.geomspace(taus[max(best - 1, 0)], taus[min(best + 1, taus.size - 1)], 12)
-    return passive
+    return solve(taus)[1]
 
 
 def _responses(taus: np.ndarray, current: np.ndarray, dt: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

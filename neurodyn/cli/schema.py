@@ -13,16 +13,22 @@ class Section(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False, frozen=True)
 
 
-def _interval(value: list[float]) -> tuple[float, float]:
+def _pair(value: Any) -> Any:
+    if not isinstance(value, list) or len(value) != 2:
+        raise ValueError("must be a list of two numbers")
+    return tuple(value)
+
+
+def _interval(value: tuple[float, float]) -> tuple[float, float]:
     if not value[0] < value[1]:
         raise ValueError("must be two times in ms, the earlier first")
-    return value[0], value[1]
+    return value
 
 
-def _range(value: list[float]) -> tuple[float, float]:
+def _range(value: tuple[float, float]) -> tuple[float, float]:
     if not value[0] < value[1]:
         raise ValueError("must be two numbers, the lower first")
-    return value[0], value[1]
+    return value
 
 
 def _as_list(value: Any) -> Any:
@@ -52,9 +58,8 @@ def _no_nul(value: str) -> str:
 
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
-Pair = Annotated[list[float], Field(min_length=2, max_length=2)]
-Interval = Annotated[Pair, AfterValidator(_interval)]  # ms
-Range = Annotated[Pair, AfterValidator(_range)]
+Interval = Annotated[tuple[float, float], BeforeValidator(_pair), AfterValidator(_interval)]  # ms
+Range = Annotated[tuple[float, float], BeforeValidator(_pair), AfterValidator(_range)]
 File = Annotated[str, Field(min_length=1), AfterValidator(_no_nul)]
 
 
@@ -223,12 +228,15 @@ class Fit(Section):
     substeps: Annotated[int, Field(ge=1, le=1000)] | None = None
     # A spike target:
     tau: Annotated[list[Positive], Field(min_length=1), BeforeValidator(_as_list)] | None = None  # ms
+    reach: Positive | None = None  # ms
     dt: Annotated[float, Field(ge=1e-3, le=1.0)] | None = None  # ms
     # Any:
     optimiser: Literal["adam", "adamw", "nadam", "rmsprop", "sgd"] = "adam"
     learning_rate: Annotated[float, Field(gt=0, le=10)] = 0.05
     steps: Annotated[int, Field(ge=1, le=1_000_000)] = 150
     starts: Annotated[int, Field(ge=1, le=100_000)] = 32
+    polish: Annotated[int, Field(ge=0, le=10_000)] = 0  # steps of least squares afterwards
+    polish_starts: Annotated[int, Field(ge=1, le=10_000)] = 8
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     precision: Literal["float32", "float64"] = "float32"
 
@@ -252,7 +260,7 @@ class Config(Section):
         if (self.recording is None) == (self.target is None) or (self.target is None) != (self.stimulus is None):
             raise ValueError("must have either a [recording], or a [stimulus] and a [target]")
         voltage = self.recording is not None or (self.target is not None and self.target.voltage is not None)
-        wrong = ("tau", "dt") if voltage else ("coupling", "noise", "substeps")
+        wrong = ("tau", "reach", "dt") if voltage else ("coupling", "noise", "substeps")
         for name in wrong:
             if getattr(self.fit, name) is not None:
                 raise ValueError(

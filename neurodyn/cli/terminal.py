@@ -1,5 +1,6 @@
 """What the command says, on terminals and pipes of every kind."""
 
+import io
 import os
 import sys
 
@@ -36,7 +37,7 @@ def on_terminal() -> bool:
 def prepare() -> None:
     """Characters a stream cannot show are escaped instead of raised."""
     for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
+        if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
 
 

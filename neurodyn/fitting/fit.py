@@ -13,7 +13,7 @@ import jax.tree_util as jtu
 import numpy as np
 import optax
 from jaxtyping import PRNGKeyArray
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from .._model import AbstractNeuron
 from .._parameter import parameters, validate

@@ -2,6 +2,7 @@
 
 import os
 import warnings
+from typing import Any
 
 import numpy as np
 
@@ -24,7 +25,7 @@ def read_abf(path: str | os.PathLike[str], channel: int = 0) -> Recording:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            header = pyabf.ABF(str(path), loadData=False)
+            header: Any = pyabf.ABF(str(path), loadData=False)
             present = header.dataByteStart + header.dataPointCount * header.dataPointByteSize
         except Exception as error:  # a parser of bytes: a damaged file can fail in any way
             raise DataError(f"{path}: not a readable ABF file ({type(error).__name__}: {error})") from None
@@ -40,7 +41,7 @@ def read_abf(path: str | os.PathLike[str], channel: int = 0) -> Recording:
                 f"{path}: takes its command from another file; export command and voltage together as CSV or NPZ"
             )
         try:
-            abf = pyabf.ABF(str(path), cacheStimulusFiles=False)
+            abf: Any = pyabf.ABF(str(path), cacheStimulusFiles=False)
             sweeps = [_sweep(abf, i, channel) for i in range(abf.sweepCount)]
             units = abf.sweepUnitsY, abf.sweepUnitsC
         except Exception as error:
@@ -55,14 +56,14 @@ def read_abf(path: str | os.PathLike[str], channel: int = 0) -> Recording:
     return make_recording(path, dt=1e3 / abf.dataRate, command=(command, units[1]), response=(response, units[0]))
 
 
-def _sweep(abf, index: int, channel: int) -> tuple[np.ndarray, np.ndarray]:
+def _sweep(abf: Any, index: int, channel: int) -> tuple[np.ndarray, np.ndarray]:
     abf.setSweep(index, channel=channel)
     return np.array(abf.sweepY, float), np.array(abf.sweepC, float)
 
 
-def _waveform_source(header, channel: int) -> int:
+def _waveform_source(header: Any, channel: int) -> int:
     """0 none, 1 the table of epochs, 2 a file whose path stands in the header and is not followed."""
-    section = getattr(header, "_dacSection", None) or getattr(header, "_headerV1", None)
+    section: Any = getattr(header, "_dacSection", None) or getattr(header, "_headerV1", None)
     try:
         return int(section.nWaveformSource[channel]) if section.nWaveformEnable[channel] else 0
     except (AttributeError, IndexError):

@@ -3,6 +3,7 @@
 import math
 import os
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -77,7 +78,7 @@ def _read(path: Path) -> dict[str, np.ndarray]:
         OSError,
         NotImplementedError,
         RuntimeError,
-        zipfile.zlib.error,
+        zlib.error,
     ) as error:
         raise DataError(f"{path}: not a readable NPZ file ({error})") from None
     return arrays

@@ -1,0 +1,86 @@
+"""Where a margin crosses zero between the points at which it is known."""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+
+from .._types import BoolArray, FloatArray, IntArray
+from .solution import Spikes
+
+
+def root(
+    function: Callable[[FloatArray], FloatArray], lower: FloatArray, upper: FloatArray, bracketed: BoolArray
+) -> FloatArray:
+    """The root of an increasing crossing in a bracket, elementwise: bisection without gradient, then one Newton step that carries the
+    gradient of the implicit function theorem. Anything where `bracketed` does not hold."""
+
+    def halve(_, bounds):
+        lower, upper = bounds
+        middle = (lower + upper) / 2
+        above = function(middle) > 0
+        return jnp.where(above, lower, middle), jnp.where(above, middle, upper)
+
+    lower, upper = jax.lax.stop_gradient(jax.lax.fori_loop(0, 30, halve, (lower, upper)))
+    x = jax.lax.stop_gradient((lower + upper) / 2)
+    value, slope = jax.jvp(function, (x,), (jnp.ones_like(x),))
+    slope = jnp.where(bracketed, jax.lax.stop_gradient(slope), 1.0)
+    return x - jnp.where(bracketed, value, 0.0) / slope
+
+
+def _first(fired: BoolArray, size: int) -> tuple[IntArray, BoolArray]:
+    """The indices of the first `size` true entries, and which of these exist; where not the index is 0."""
+    (index,) = jnp.nonzero(fired, size=size, fill_value=fired.shape[0])
+    found = index < fired.shape[0]
+    return jnp.where(found, index, 0), found
+
+
+def _over_units(one: Callable[..., tuple[FloatArray, IntArray]], *arrays: FloatArray | BoolArray) -> Spikes:
+    """Apply a function of one unit's series to arrays of shape (steps, ...)."""
+    batch = arrays[0].shape[1:]
+    times, count = jax.vmap(one, in_axes=1)(*(x.reshape(x.shape[0], -1) for x in arrays))
+    return Spikes(times.reshape(*batch, times.shape[-1]), count.reshape(batch))
+
+
+def compact(fired: BoolArray, times: FloatArray, max_spikes: int) -> Spikes:
+    """The first `max_spikes` spikes of each unit, from arrays of shape (steps, ...) that say when it fired."""
+
+    def one(fired, times):
+        index, found = _first(fired, max_spikes)
+        return jnp.where(found, times[index], jnp.inf), jnp.sum(fired)
+
+    return _over_units(one, fired, times)
+
+
+def upward_crossings(ts: FloatArray, margins: FloatArray, max_spikes: int) -> Spikes:
+    """Spikes where a margin, sampled at evenly spaced `ts` (shape (n, ...)), goes from below or on zero to above.
+
+    Located on the cubic through four samples (a straight line has derivatives that are off by the step, since its error changes with the place of
+    the crossing between two samples).
+    """
+    n = ts.shape[0]
+    nodes = min(n, 4)
+
+    def one(margin):
+        fired = (margin[:-1] <= 0) & (margin[1:] > 0)
+        index, found = _first(fired, max_spikes)
+        first = jnp.clip(index - 1, 0, n - nodes)
+        harmless = jnp.arange(nodes, dtype=margin.dtype) - 0.5
+        window = jax.vmap(lambda i: jax.lax.dynamic_slice(margin, (i,), (nodes,)))(first)
+        window = jnp.where(found[:, None], window, harmless[None])
+        begin = (index - first).astype(margin.dtype)
+        x = root(lambda x: _through(window, x), begin, begin + 1, found)
+        times = ts[index] + (x - begin) * (ts[1] - ts[0])
+        return jnp.where(found, times, jnp.inf), jnp.sum(fired)
+
+    return _over_units(one, margins)
+
+
+def _through(values: FloatArray, x: FloatArray) -> FloatArray:
+    """The polynomial through values at 0, 1, 2, ... (shape (k, nodes)) at x (shape (k,)), by Newton's forward differences."""
+    result, basis = jnp.zeros_like(x), jnp.ones_like(x)
+    for order in range(values.shape[1]):
+        result = result + basis * values[:, 0]
+        basis = basis * (x - order) / (order + 1)
+        values = jnp.diff(values, axis=1)
+    return result
