@@ -4,8 +4,8 @@ import dataclasses
 import html
 from typing import Any
 
-import jax
 import numpy as np
+from jax.core import Tracer
 
 from ._parameter import ParameterInfo, parameters
 
@@ -22,7 +22,7 @@ class Row:
     info: ParameterInfo
 
     def cells(self) -> tuple[str, ...]:
-        scalar = self.value.ndim == 0 and not isinstance(self.value, jax.core.Tracer)
+        scalar = self.value.ndim == 0 and not isinstance(self.value, Tracer)
         text = f"{np.asarray(self.value):.6g}" if scalar else f"{self.value.dtype} {self.value.shape}"
         return self.path, text, self.info.unit or "-", self.info.range(), "yes" if self.info.trainable else "no"
 

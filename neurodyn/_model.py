@@ -1,7 +1,7 @@
 """The contract that every neuron, and everything that behaves like one, fulfils."""
 
 from abc import abstractmethod
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import diffrax as dfx
 import equinox as eqx
@@ -12,6 +12,12 @@ from ._numerics import phi1
 from ._parameter import ParameterInfo, Parameterised, parameters
 from ._paths import join
 from ._types import BoolArray, FloatArray, RealScalar, State
+
+
+if TYPE_CHECKING:
+    from typing import ClassVar as AbstractClassVar
+else:
+    from equinox import AbstractClassVar
 
 
 class Linearised(eqx.Module):
@@ -79,7 +85,7 @@ class AbstractSpikingNeuron(AbstractNeuron):
     """A neuron that emits spikes."""
 
     #: Whether `jump` changes the state (an integrate-and-fire unit) or only reports the crossing (Hodgkin-Huxley).
-    resets: eqx.AbstractClassVar[bool]
+    resets: AbstractClassVar[bool]
 
     @abstractmethod
     def margin(self, t: RealScalar, y: State) -> FloatArray:

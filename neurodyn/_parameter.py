@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import jax.tree_util as jtu
 import numpy as np
+from jax.core import Tracer
 
 from ._paths import join, match
 
@@ -129,10 +130,11 @@ class NamedParameter:
 
 
 def _lookup(tree: Any, keys: tuple[Any, ...]) -> ParameterInfo:
-    info, node, absolute = UNDECLARED, tree, False
+    node: Any = tree
+    info, absolute = UNDECLARED, False
     for key in keys:
         if isinstance(key, jtu.GetAttrKey):
-            fields = {f.name: f for f in dataclasses.fields(node)} if dataclasses.is_dataclass(node) else {}
+            fields = {field.name: field for field in getattr(type(node), "__dataclass_fields__", {}).values()}
             absolute = absolute or ("units" in fields and node.units == "absolute")
             if key.name in fields:
                 info = fields[key.name].metadata.get(_KEY, info)
@@ -164,7 +166,7 @@ def check_value(name: str, value: Any, info: ParameterInfo) -> None:
 
     **Raises:** `ValueError` naming path, member, value, unit and allowed range.
     """
-    if isinstance(value, jax.core.Tracer) or not jnp.issubdtype(value.dtype, jnp.inexact):
+    if isinstance(value, Tracer) or not jnp.issubdtype(value.dtype, jnp.inexact):
         return
     array = np.asarray(value)
     allowed = info.allows(array)

@@ -14,3 +14,6 @@ State: TypeAlias = PyTree[Any]
 
 #: Something `jnp.asarray` turns into a floating scalar.
 RealScalar: TypeAlias = float | int | Float[Array, ""]
+
+#: A field declared by `parameter`: takes a number or an array, holds a floating array.
+Parameter: TypeAlias = Any

@@ -108,7 +108,8 @@ def test_overflow_of_the_spike_buffer(hh, method):
 
 
 def test_no_spikes_on_request(hh):
-    assert nd.simulate(hh, DRIVE, 5.0, max_spikes=0).spikes is None
+    with pytest.raises(AttributeError, match="there are no spikes"):
+        nd.simulate(hh, DRIVE, 5.0, max_spikes=0).spikes  # noqa: B018
 
 
 def test_a_start_above_the_detection_level_is_not_a_spike(hh):

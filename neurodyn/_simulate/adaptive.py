@@ -85,9 +85,10 @@ def _slope(s, y: State, args: _Args) -> State:
 
 def _margin(s, y: State, args: _Args) -> tuple[FloatArray, FloatArray]:
     """Margin of a smooth spiking model and its derivative with respect to solver time."""
+    model: Any = args.problem.model
 
     def margin(y):
-        return args.problem.model.margin(s, y)
+        return model.margin(s, y)
 
     return jax.jvp(margin, (y,), (_slope(s, y, args),))
 
@@ -140,14 +141,16 @@ def simulate_adaptive(
         max_steps=method.max_steps or 4096 + int(200 * span),
         throw=False,
     )
-    final = jtu.tree_map(lambda x: x[0], solution.ys[1])
+    times: Any = solution.ts
+    saved: Any = solution.ys
+    final = jtu.tree_map(lambda x: x[0], saved[1])
     status = _status(solution.result, all_finite(final))
-    reached = solution.ts[0] <= span  # what was not reached is inf
-    records = jax.vmap(lambda t, y, ok: _record(recorder, args, t, y, ok))(local, solution.ys[0], reached)
+    reached = times[0] <= span  # what was not reached is inf
+    records = jax.vmap(lambda t, y, ok: _record(recorder, args, t, y, ok))(local, saved[0], reached)
     spikes = None
     if spiking:
-        margin, slope = solution.ys[2]
-        spikes = _crossings(origin, warp, solution.ts[2], margin, slope, max_spikes)
+        margin, slope = saved[2]
+        spikes = _crossings(origin, warp, times[2], margin, slope, max_spikes)
         status = jnp.where((status == Status.ok) & jnp.any(spikes.overflow), Status.spike_overflow, status)
     bad = (status != Status.ok) & (status != Status.spike_overflow)
     return Solution(ts, records, spikes, status, nan_where(bad, final))

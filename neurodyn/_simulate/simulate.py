@@ -9,12 +9,14 @@ import jax
 import jax.numpy as jnp
 import jax.tree_util as jtu
 import numpy as np
+from jax.core import Tracer
+from jax.typing import ArrayLike
 
 from .._model import AbstractBoundedState, AbstractNeuron, AbstractSpikingNeuron, check_shapes, prepare
 from .._parameter import ParameterInfo, as_floating, check_positive, check_value, validate
 from .._paths import named_leaves
 from .._stimulus import AbstractStimulus
-from .._types import FloatArray, State
+from .._types import State
 from .adaptive import simulate_adaptive
 from .fixed import simulate_fixed
 from .method import Adaptive, FixedStep, Method
@@ -32,7 +34,7 @@ def simulate(
     dt: float = 0.025,
     method: Method | None = None,
     y0: State | Literal["rest"] | None = None,
-    ts: FloatArray | Sequence[float] | None = None,
+    ts: ArrayLike | Sequence[float] | None = None,
     record: str | Sequence[str] | None = None,
     every: int = 1,
     max_spikes: int | None = None,
@@ -143,7 +145,7 @@ def _checked_state(model: AbstractNeuron, y0: State) -> State:
 
 
 def _check_times(ts, t0: float, t1: float) -> jax.Array:
-    if not isinstance(ts, jax.core.Tracer):
+    if not isinstance(ts, Tracer):
         times = np.asarray(ts, dtype=float)
         if times.ndim != 1 or times.size == 0:
             raise ValueError(f"ts of shape {times.shape} is not allowed: must be one-dimensional and not empty")

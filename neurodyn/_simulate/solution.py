@@ -49,14 +49,14 @@ class Solution(eqx.Module):
 
     - `ts`: times of the records, ms, shape (n,).
     - `ys`: what was recorded, by path: states (`"v"`, `"na.m"`) and observables (`"i_na"`), shape (n, ...).
-    - `spikes`: `Spikes`, or None for a model without them or when none were asked for.
+    - `spikes`: `Spikes`; an error for a model without them or when none were asked for.
     - `status`: an integer, see `Status`; has the batch shape under `vmap`.
     - `final`: the state at the end, to continue from (`simulate(..., y0=sol.final)`).
     """
 
     ts: FloatArray
     ys: dict[str, Any]
-    spikes: Spikes | None
+    located: Spikes | None
     status: IntArray
     final: State
 
@@ -66,6 +66,13 @@ class Solution(eqx.Module):
         if "v" not in self.ys:
             raise AttributeError(f"the voltage was not recorded; recorded: {', '.join(self.ys)}")
         return self.ys["v"]
+
+    @property
+    def spikes(self) -> Spikes:
+        """The spikes."""
+        if self.located is None:
+            raise AttributeError("there are no spikes: the model emits none, or the run was made with max_spikes=0")
+        return self.located
 
     @property
     def ok(self) -> BoolArray:

@@ -40,7 +40,7 @@ class Staggered(AbstractLeapfrog):
     def func(self, terms, t0, y0, args):
         return terms.vf(t0, y0, args)
 
-    def step(self, terms, t0, t1, y0, args, solver_state, made_jump):
+    def step(self, terms, t0: Any, t1: Any, y0, args, solver_state, made_jump):
         del terms, made_jump
         y1 = self.leap(args, t0, t1, y0, 0.0 * (t1 - t0))
         y1 = self.synchronise(args, t1, y1, self.lag(t1 - t0))

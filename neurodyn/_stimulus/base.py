@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from .._parameter import Parameterised, parameter
-from .._types import FloatArray, RealScalar
+from .._types import FloatArray, Parameter, RealScalar
 
 
 class Instant(eqx.Module):
@@ -96,7 +96,7 @@ class Scaled(AbstractStimulus):
     """A stimulus times a factor."""
 
     stimulus: AbstractStimulus
-    factor: FloatArray = parameter(1.0)
+    factor: Parameter = parameter(1.0)
 
     def at(self, time: Instant) -> FloatArray:
         return self.factor * self.stimulus.at(time)

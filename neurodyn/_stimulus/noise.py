@@ -9,7 +9,7 @@ from jaxtyping import PRNGKeyArray
 
 from .._model import AbstractPreparable
 from .._parameter import check_positive, parameter
-from .._types import FloatArray, RealScalar
+from .._types import FloatArray, Parameter, RealScalar
 from .base import AbstractStimulus, Instant, grid
 from .samples import Samples
 
@@ -30,12 +30,12 @@ class OrnsteinUhlenbeck(AbstractStimulus, AbstractPreparable):
     - `key`: a JAX random key.
     """
 
-    mean: FloatArray = parameter()
-    std: FloatArray = parameter(lower=0.0)
-    tau: FloatArray = parameter(unit="ms", lower=0.0, exclusive=True)
-    start: FloatArray = parameter(unit="ms", trainable=False)
-    normal: FloatArray = parameter(trainable=False)
-    dt: float = eqx.field(static=True)
+    mean: Parameter = parameter()
+    std: Parameter = parameter(lower=0.0)
+    tau: Parameter = parameter(unit="ms", lower=0.0, exclusive=True)
+    start: Parameter = parameter(unit="ms", trainable=False)
+    normal: Parameter = parameter(trainable=False)
+    dt: float = eqx.field(static=True)  # pyright: ignore[reportGeneralTypeIssues]
 
     def __init__(
         self,

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .._parameter import check_positive, parameter
-from .._types import FloatArray, RealScalar
+from .._types import FloatArray, Parameter, RealScalar
 from .base import AbstractStimulus, Instant, grid
 
 
@@ -20,9 +20,9 @@ class Samples(AbstractStimulus):
     **Fields:** `values` shape (n,) or (n, units); `dt` ms, a Python number; `start` ms.
     """
 
-    values: FloatArray = parameter(trainable=False)
-    dt: float = eqx.field(static=True)
-    start: FloatArray = parameter(0.0, unit="ms", trainable=False)
+    values: Parameter = parameter(trainable=False)
+    dt: float = eqx.field(static=True)  # pyright: ignore[reportGeneralTypeIssues]
+    start: Parameter = parameter(0.0, unit="ms", trainable=False)
 
     def __check_init__(self):
         check_positive("Samples.dt", self.dt, "ms")

@@ -6,10 +6,11 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
 from .._numerics import sinc
 from .._parameter import parameter
-from .._types import FloatArray, RealScalar
+from .._types import FloatArray, Parameter, RealScalar
 from .base import AbstractStimulus, Instant, Window, grid
 
 
@@ -32,9 +33,9 @@ def _window(stimulus: Step | Ramp | Sine | Chirp, time: Instant, width: RealScal
 class Step(AbstractStimulus):
     """`amplitude` from `start` until `stop` (ms), zero elsewhere."""
 
-    amplitude: FloatArray = parameter()
-    start: FloatArray = _start()
-    stop: FloatArray = _stop()
+    amplitude: Parameter = parameter()
+    start: Parameter = _start()
+    stop: Parameter = _stop()
 
     def at(self, time: Instant) -> FloatArray:
         return jnp.where(_is_on(self, time), self.amplitude, 0.0)
@@ -49,10 +50,10 @@ class Step(AbstractStimulus):
 class Ramp(AbstractStimulus):
     """A straight line of `slope` per ms from `start` until `stop` (ms), beginning at `offset`; zero elsewhere."""
 
-    slope: FloatArray = parameter()
-    start: FloatArray = _start()
-    stop: FloatArray = _stop()
-    offset: FloatArray = parameter(0.0)
+    slope: Parameter = parameter()
+    start: Parameter = _start()
+    stop: Parameter = _stop()
+    offset: Parameter = parameter(0.0)
 
     def at(self, time: Instant) -> FloatArray:
         value = self.offset + self.slope * time.since(self.start)
@@ -69,11 +70,11 @@ class Ramp(AbstractStimulus):
 class Pulses(AbstractStimulus):
     """`count` rectangular pulses of `width` ms, one every `period` ms, the first at `start` ms. Pulses that overlap add."""
 
-    amplitude: FloatArray = parameter()
-    width: FloatArray = parameter(unit="ms", lower=0.0, trainable=False)
-    period: FloatArray = parameter(unit="ms", lower=0.0, exclusive=True, trainable=False)
-    count: int = eqx.field(static=True)
-    start: FloatArray = _start()
+    amplitude: Parameter = parameter()
+    width: Parameter = parameter(unit="ms", lower=0.0, trainable=False)
+    period: Parameter = parameter(unit="ms", lower=0.0, exclusive=True, trainable=False)
+    count: int = eqx.field(static=True)  # pyright: ignore[reportGeneralTypeIssues]
+    start: Parameter = _start()
 
     def __check_init__(self):
         if isinstance(self.count, bool) or not isinstance(self.count, int) or self.count < 1:
@@ -99,11 +100,11 @@ class Pulses(AbstractStimulus):
 class Sine(AbstractStimulus):
     """`amplitude * sin(2 pi frequency (t - start) + phase)` from `start` until `stop`; frequency in Hz, phase in rad."""
 
-    amplitude: FloatArray = parameter()
-    frequency: FloatArray = parameter(unit="Hz", lower=0.0)
-    phase: FloatArray = parameter(0.0, unit="rad")
-    start: FloatArray = _start()
-    stop: FloatArray = _stop()
+    amplitude: Parameter = parameter()
+    frequency: Parameter = parameter(unit="Hz", lower=0.0)
+    phase: Parameter = parameter(0.0, unit="rad")
+    start: Parameter = _start()
+    stop: Parameter = _stop()
 
     def _angle(self, since: FloatArray) -> FloatArray:
         return 2e-3 * jnp.pi * self.frequency * since + self.phase
@@ -131,14 +132,14 @@ class Chirp(AbstractStimulus):
     Averages over an interval are exact to rounding up to half a cycle per interval, and to 1e-9 up to a whole one.
     """
 
-    amplitude: FloatArray = parameter()
-    f0: FloatArray = parameter(unit="Hz", lower=0.0)
-    f1: FloatArray = parameter(unit="Hz", lower=0.0)
-    start: FloatArray = parameter(unit="ms", trainable=False)
-    stop: FloatArray = parameter(unit="ms", trainable=False)
+    amplitude: Parameter = parameter()
+    f0: Parameter = parameter(unit="Hz", lower=0.0)
+    f1: Parameter = parameter(unit="Hz", lower=0.0)
+    start: Parameter = parameter(unit="ms", trainable=False)
+    stop: Parameter = parameter(unit="ms", trainable=False)
 
     def __check_init__(self):
-        if any(isinstance(x, jax.core.Tracer) for x in (self.start, self.stop)):
+        if any(isinstance(x, Tracer) for x in (self.start, self.stop)):
             return
         if not np.all(np.asarray(self.start) < np.asarray(self.stop)):
             raise ValueError(f"Chirp.stop = {self.stop} ms is not allowed: must be > start = {self.start} ms")

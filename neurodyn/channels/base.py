@@ -8,6 +8,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
 from .._model import Linearised
 from .._parameter import UNDECLARED, Parameterised, parameters
@@ -79,7 +80,7 @@ def probe(name: str, channel: AbstractChannel, temperature: FloatArray) -> None:
     if not isinstance(channel, AbstractChannel):
         raise ValueError(f"{what} is not allowed: must be an AbstractChannel")
     arrays = [item for item in parameters((channel, temperature)).values() if item.value.ndim]
-    traced = any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree_util.tree_leaves((channel, temperature)))
+    traced = any(isinstance(leaf, Tracer) for leaf in jax.tree_util.tree_leaves((channel, temperature)))
     if traced or any(item.info is not UNDECLARED for item in arrays):
         return
     try:

@@ -3,7 +3,7 @@
 import equinox as eqx
 
 from .._parameter import parameter
-from .._types import FloatArray
+from .._types import FloatArray, Parameter
 from ..kinetics import Q10, AbstractGate, AlphaBeta, Exponential, LinearExponential
 from .base import AbstractChannel
 
@@ -18,8 +18,8 @@ class Potassium(AbstractChannel):
     Source: Hodgkin and Huxley (1952), J. Physiol. 117:500, equations 6-13, in the modern sign with rest at -65 mV and 6.3 degC.
     """
 
-    g: FloatArray = parameter(36.0, unit="mS/cm2", lower=0.0)
-    e: FloatArray = parameter(-77.0, unit="mV", lower=-200.0, upper=200.0, spread=10.0)
+    g: Parameter = parameter(36.0, unit="mS/cm2", lower=0.0)
+    e: Parameter = parameter(-77.0, unit="mV", lower=-200.0, upper=200.0, spread=10.0)
     n: AbstractGate = eqx.field(default_factory=_activation)
 
     def current(self, v: FloatArray, x: dict[str, FloatArray]) -> FloatArray:

@@ -3,7 +3,7 @@
 import equinox as eqx
 
 from .._parameter import parameter
-from .._types import FloatArray
+from .._types import FloatArray, Parameter
 from ..kinetics import Q10, AbstractGate, AlphaBeta, Exponential, LinearExponential, Sigmoid
 from .base import AbstractChannel
 
@@ -22,8 +22,8 @@ class Sodium(AbstractChannel):
     Source: Hodgkin and Huxley (1952), J. Physiol. 117:500, equations 20-24, in the modern sign with rest at -65 mV and 6.3 degC.
     """
 
-    g: FloatArray = parameter(120.0, unit="mS/cm2", lower=0.0)
-    e: FloatArray = parameter(50.0, unit="mV", lower=-200.0, upper=200.0, spread=10.0)
+    g: Parameter = parameter(120.0, unit="mS/cm2", lower=0.0)
+    e: Parameter = parameter(50.0, unit="mV", lower=-200.0, upper=200.0, spread=10.0)
     m: AbstractGate = eqx.field(default_factory=_activation)
     h: AbstractGate = eqx.field(default_factory=_inactivation)
 

@@ -7,14 +7,14 @@ import jax.numpy as jnp
 from .._model import AbstractNeuron, Linearised
 from .._parameter import parameter
 from .._stimulus import AbstractStimulus, Instant
-from .._types import FloatArray, RealScalar, State
+from .._types import FloatArray, Parameter, RealScalar, State
 
 
 class Coupled(AbstractNeuron):
     """`dv/dt = model + rate (target - v)`. The drive is a pair: that of the model, and the target voltage."""
 
     model: AbstractNeuron
-    rate: FloatArray = parameter(unit="1/ms", lower=0.0, trainable=False)
+    rate: Parameter = parameter(unit="1/ms", lower=0.0, trainable=False)
 
     def init(self) -> State:
         return self.model.init()

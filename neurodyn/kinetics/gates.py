@@ -7,15 +7,15 @@ from typing import Self
 import jax.numpy as jnp
 
 from .._parameter import Parameterised, parameter
-from .._types import FloatArray
+from .._types import FloatArray, Parameter
 from .rates import AbstractRate
 
 
 class Q10(Parameterised):
     """A temperature factor `q10 ** ((temperature - reference) / 10)`. Degenerate with a gate's `factor`, so not trained."""
 
-    q10: FloatArray = parameter(3.0, lower=0.0, upper=100.0, exclusive=True, trainable=False)
-    reference: FloatArray = parameter(6.3, unit="degC", lower=-20.0, upper=60.0, trainable=False)
+    q10: Parameter = parameter(3.0, lower=0.0, upper=100.0, exclusive=True, trainable=False)
+    reference: Parameter = parameter(6.3, unit="degC", lower=-20.0, upper=60.0, trainable=False)
 
     def __call__(self, temperature: FloatArray) -> FloatArray:
         return self.q10 ** ((temperature - self.reference) / 10)
@@ -52,8 +52,8 @@ class AlphaBeta(AbstractGate):
 
     alpha: AbstractRate
     beta: AbstractRate
-    shift: FloatArray = parameter(0.0, unit="mV", spread=8.0)
-    factor: FloatArray = parameter(1.0, lower=0.0, exclusive=True)
+    shift: Parameter = parameter(0.0, unit="mV", spread=8.0)
+    factor: Parameter = parameter(1.0, lower=0.0, exclusive=True)
     q10: Q10 | None = None
 
     def rates(self, v: FloatArray, temperature: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -76,15 +76,15 @@ class InfTau(AbstractGate):
     voltage constants. A negative `slope` makes an inactivating gate.
     """
 
-    half: FloatArray = parameter(unit="mV", spread=8.0)
-    slope: FloatArray = parameter(unit="mV", spread=3.0)
-    tau_peak: FloatArray = parameter(unit="ms", lower=0.0)
-    tau_half: FloatArray = parameter(unit="mV", spread=8.0)
-    tau_rise: FloatArray = parameter(20.0, unit="mV", lower=3.0)
-    tau_fall: FloatArray = parameter(20.0, unit="mV", lower=3.0)
-    tau_min: FloatArray = parameter(0.05, unit="ms", lower=0.0, exclusive=True)
-    shift: FloatArray = parameter(0.0, unit="mV", trainable=False, spread=8.0)
-    factor: FloatArray = parameter(1.0, lower=0.0, exclusive=True)
+    half: Parameter = parameter(unit="mV", spread=8.0)
+    slope: Parameter = parameter(unit="mV", spread=3.0)
+    tau_peak: Parameter = parameter(unit="ms", lower=0.0)
+    tau_half: Parameter = parameter(unit="mV", spread=8.0)
+    tau_rise: Parameter = parameter(20.0, unit="mV", lower=3.0)
+    tau_fall: Parameter = parameter(20.0, unit="mV", lower=3.0)
+    tau_min: Parameter = parameter(0.05, unit="ms", lower=0.0, exclusive=True)
+    shift: Parameter = parameter(0.0, unit="mV", trainable=False, spread=8.0)
+    factor: Parameter = parameter(1.0, lower=0.0, exclusive=True)
     q10: Q10 | None = None
 
     def rates(self, v: FloatArray, temperature: FloatArray) -> tuple[FloatArray, FloatArray]:

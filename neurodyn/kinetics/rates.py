@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 from .._numerics import exprel
 from .._parameter import Parameterised, parameter
-from .._types import FloatArray
+from .._types import FloatArray, Parameter
 
 
 class AbstractRate(Parameterised):
@@ -26,9 +26,9 @@ class Exponential(AbstractRate):
     The midpoint only rescales the rate, so it is a fixed reference voltage and not trained unless asked for by name.
     """
 
-    rate: FloatArray = parameter(unit="1/ms", lower=0.0)
-    midpoint: FloatArray = parameter(unit="mV", trainable=False, spread=5.0)
-    scale: FloatArray = parameter(unit="mV", spread=4.0)
+    rate: Parameter = parameter(unit="1/ms", lower=0.0)
+    midpoint: Parameter = parameter(unit="mV", trainable=False, spread=5.0)
+    scale: Parameter = parameter(unit="mV", spread=4.0)
 
     def __call__(self, v: FloatArray) -> FloatArray:
         return self.rate * jnp.exp((v - self.midpoint) / self.scale)
@@ -37,9 +37,9 @@ class Exponential(AbstractRate):
 class LinearExponential(AbstractRate):
     """`rate * (v - midpoint) / (1 - exp(-(v - midpoint) / scale))`, which is `rate * scale` at the midpoint."""
 
-    rate: FloatArray = parameter(unit="1/(ms mV)", lower=0.0)
-    midpoint: FloatArray = parameter(unit="mV", spread=5.0)
-    scale: FloatArray = parameter(unit="mV", spread=4.0)
+    rate: Parameter = parameter(unit="1/(ms mV)", lower=0.0)
+    midpoint: Parameter = parameter(unit="mV", spread=5.0)
+    scale: Parameter = parameter(unit="mV", spread=4.0)
 
     def __call__(self, v: FloatArray) -> FloatArray:
         return self.rate * self.scale * exprel((v - self.midpoint) / self.scale)
@@ -48,9 +48,9 @@ class LinearExponential(AbstractRate):
 class Sigmoid(AbstractRate):
     """`rate / (1 + exp(-(v - midpoint) / scale))`."""
 
-    rate: FloatArray = parameter(unit="1/ms", lower=0.0)
-    midpoint: FloatArray = parameter(unit="mV", spread=5.0)
-    scale: FloatArray = parameter(unit="mV", spread=4.0)
+    rate: Parameter = parameter(unit="1/ms", lower=0.0)
+    midpoint: Parameter = parameter(unit="mV", spread=5.0)
+    scale: Parameter = parameter(unit="mV", spread=4.0)
 
     def __call__(self, v: FloatArray) -> FloatArray:
         return self.rate * jax.nn.sigmoid((v - self.midpoint) / self.scale)

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 
 from .._model import AbstractBoundedState, AbstractNeuron, Linearised
 from .._parameter import ParameterInfo, parameter
-from .._types import FloatArray, RealScalar, State
+from .._types import FloatArray, Parameter, RealScalar, State
 
 
 class Clamped(AbstractNeuron, AbstractBoundedState):
@@ -22,7 +22,7 @@ class Clamped(AbstractNeuron, AbstractBoundedState):
     """
 
     model: AbstractNeuron
-    holding: FloatArray = parameter(-65.0, unit="mV", trainable=False)
+    holding: Parameter = parameter(-65.0, unit="mV", trainable=False)
 
     def __check_init__(self):
         state = self.model.init()
@@ -47,8 +47,7 @@ class Clamped(AbstractNeuron, AbstractBoundedState):
         return {"v": drive, **self.model.observe(t, {**y, "v": drive}, jnp.zeros_like(drive))}
 
     def state_info(self) -> dict[str, ParameterInfo]:
-        bounded = isinstance(self.model, AbstractBoundedState)
-        return self._without_v(self.model.state_info()) if bounded else {}
+        return self._without_v(self.model.state_info()) if isinstance(self.model, AbstractBoundedState) else {}
 
     def groups(self) -> Any:
         return self._without_v(self.model.groups())

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from .._model import AbstractBoundedState, AbstractPreparable, AbstractSpikingNeuron, Linearised
 from .._parameter import ParameterInfo, parameter, replace, validate
-from .._types import BoolArray, FloatArray, RealScalar, State
+from .._types import BoolArray, FloatArray, Parameter, RealScalar, State
 from ..channels import AbstractChannel, Leak, Potassium, Sodium
 from ..channels.base import probe
 from .membrane import membrane, observables, split_groups, state_info, steady_state
@@ -33,13 +33,13 @@ class HodgkinHuxley(AbstractSpikingNeuron, AbstractBoundedState, AbstractPrepara
     The drive is the injected current, positive inwards: uA/cm2 or pA.
     """
 
-    capacitance: FloatArray = parameter(1.0, unit="uF/cm2", lower=0.0, exclusive=True)
+    capacitance: Parameter = parameter(1.0, unit="uF/cm2", lower=0.0, exclusive=True)
     na: AbstractChannel = eqx.field(default_factory=Sodium)
     k: AbstractChannel = eqx.field(default_factory=Potassium)
     leak: AbstractChannel = eqx.field(default_factory=Leak)
-    temperature: FloatArray = parameter(6.3, unit="degC", lower=-5.0, upper=60.0, trainable=False)
-    detection: FloatArray = parameter(0.0, unit="mV", trainable=False)
-    initial: FloatArray = parameter(-65.0, unit="mV", trainable=False)
+    temperature: Parameter = parameter(6.3, unit="degC", lower=-5.0, upper=60.0, trainable=False)
+    detection: Parameter = parameter(0.0, unit="mV", trainable=False)
+    initial: Parameter = parameter(-65.0, unit="mV", trainable=False)
     units: Literal["density", "absolute"] = eqx.field(default="density", static=True)
 
     resets: ClassVar[bool] = False

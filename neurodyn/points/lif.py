@@ -2,13 +2,13 @@
 
 from typing import Any, ClassVar
 
-import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
 from .._model import AbstractBoundedState, AbstractSpikingNeuron, Linearised
 from .._parameter import ParameterInfo, parameter
-from .._types import BoolArray, FloatArray, RealScalar, State
+from .._types import BoolArray, FloatArray, Parameter, RealScalar, State
 
 
 class LIF(AbstractSpikingNeuron, AbstractBoundedState):
@@ -21,17 +21,17 @@ class LIF(AbstractSpikingNeuron, AbstractBoundedState):
     The end of the refractory period is an event too: the state counts down the time that is left.
     """
 
-    tau: FloatArray = parameter(20.0, unit="ms", lower=0.0, exclusive=True)
-    resistance: FloatArray = parameter(10.0, unit="Mohm", lower=0.0, exclusive=True)
-    rest: FloatArray = parameter(-65.0, unit="mV", spread=5.0)
-    threshold: FloatArray = parameter(-50.0, unit="mV", spread=5.0)
-    reset: FloatArray = parameter(-65.0, unit="mV", spread=5.0)
-    refractory: FloatArray = parameter(2.0, unit="ms", lower=0.0)
+    tau: Parameter = parameter(20.0, unit="ms", lower=0.0, exclusive=True)
+    resistance: Parameter = parameter(10.0, unit="Mohm", lower=0.0, exclusive=True)
+    rest: Parameter = parameter(-65.0, unit="mV", spread=5.0)
+    threshold: Parameter = parameter(-50.0, unit="mV", spread=5.0)
+    reset: Parameter = parameter(-65.0, unit="mV", spread=5.0)
+    refractory: Parameter = parameter(2.0, unit="ms", lower=0.0)
 
     resets: ClassVar[bool] = True
 
     def __check_init__(self):
-        if any(isinstance(x, jax.core.Tracer) for x in (self.reset, self.threshold)):
+        if any(isinstance(x, Tracer) for x in (self.reset, self.threshold)):
             return
         if not np.all(np.asarray(self.reset) < np.asarray(self.threshold)):
             raise ValueError(

@@ -8,7 +8,7 @@ import equinox as eqx
 
 from .._model import AbstractBoundedState, AbstractPreparable, AbstractSpikingNeuron, Linearised
 from .._parameter import ParameterInfo, parameter, validate
-from .._types import BoolArray, FloatArray, RealScalar, State
+from .._types import BoolArray, FloatArray, Parameter, RealScalar, State
 from ..channels import AbstractChannel
 from ..channels.base import probe
 from .membrane import membrane, observables, split_groups, state_info, steady_state
@@ -39,10 +39,10 @@ class PointCell(AbstractSpikingNeuron, AbstractBoundedState, AbstractPreparable)
     """
 
     channels: dict[str, AbstractChannel] = eqx.field(converter=_as_dict)
-    capacitance: FloatArray = parameter(1.0, unit="uF/cm2", lower=0.0, exclusive=True)
-    temperature: FloatArray = parameter(6.3, unit="degC", lower=-5.0, upper=60.0, trainable=False)
-    detection: FloatArray = parameter(0.0, unit="mV", trainable=False)
-    initial: FloatArray = parameter(-65.0, unit="mV", trainable=False)
+    capacitance: Parameter = parameter(1.0, unit="uF/cm2", lower=0.0, exclusive=True)
+    temperature: Parameter = parameter(6.3, unit="degC", lower=-5.0, upper=60.0, trainable=False)
+    detection: Parameter = parameter(0.0, unit="mV", trainable=False)
+    initial: Parameter = parameter(-65.0, unit="mV", trainable=False)
     units: Literal["density", "absolute"] = eqx.field(default="density", static=True)
 
     resets: ClassVar[bool] = False
