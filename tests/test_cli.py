@@ -203,7 +203,7 @@ def test_nothing_is_left_when_writing_fails(data, tmp_path, capsys, monkeypatch)
 
 
 def test_numerical_failure(data, tmp_path, capsys):
-    text = MODEL.replace('"na.g" = 100.0', '"na.m.factor" = 1e308') + RECORDING + FIT
+    text = MODEL.replace('"na.g" = 100.0', '"na.g" = 1e306\ncapacitance = 1e-6') + RECORDING + FIT
     assert fit(data, tmp_path, text)[0] == 4
     assert "error: no start has a finite loss and gradient" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []

@@ -117,9 +117,10 @@ def _tell(report: dict[str, Any], result: FitResult, folder: Path) -> None:
         part = report[which]
         if part is None:
             continue
-        pooled = part["pooled_voltage_rms_mV"]
+        pooled, text = part["pooled_voltage_rms_mV"], which
         if pooled is not None and None not in pooled.values():
-            say(f"{which}: voltage RMS {pooled['model']:.2f} mV (best passive membrane {pooled['passive']:.2f} mV)")
+            text += f": voltage RMS {pooled['model']:.2f} mV (best passive membrane {pooled['passive']:.2f} mV)"
+        say(text)
         for row in part["sweeps"]:
             count, first = row["spike_count"], row["first_spike_latency_ms"]
             words = [f"{x:.1f} ms" if x is not None else "none" for x in (first["data"], first["model"])]

@@ -1,0 +1,1 @@
+"""Every claim of the project, measured: `python -m benchmarks.evidence [--only PATTERN]`."""
