@@ -83,14 +83,15 @@ def _slope(s, y: State, args: _Args) -> State:
     return jtu.tree_map(lambda x: x * rate.astype(x.dtype), slope)
 
 
-def _margin(s, y: State, args: _Args) -> tuple[FloatArray, FloatArray]:
-    """Margin of a smooth spiking model and its derivative with respect to solver time."""
+def _margin(s, y: State, args: _Args) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Margin of a smooth spiking model and its first two derivatives with respect to solver time."""
     model: Any = args.problem.model
 
-    def margin(y):
-        return model.margin(s, y)
+    def first(s, y):
+        return jax.jvp(lambda y: model.margin(s, y), (y,), (_slope(s, y, args),))
 
-    return jax.jvp(margin, (y,), (_slope(s, y, args),))
+    (value, slope), (_, curvature) = jax.jvp(first, (s, y), (jnp.ones_like(s), _slope(s, y, args)))
+    return value, slope, curvature
 
 
 def _save_state(s, y: State, args: _Args) -> State:
@@ -149,8 +150,8 @@ def simulate_adaptive(
     records = jax.vmap(lambda t, y, ok: _record(recorder, args, t, y, ok))(local, saved[0], reached)
     spikes = None
     if spiking:
-        margin, slope = saved[2]
-        spikes = _crossings(origin, warp, times[2], margin, slope, max_spikes)
+        margin, slope, curvature = saved[2]
+        spikes = _crossings(origin, warp, times[2], margin, slope, curvature, max_spikes)
         status = jnp.where((status == Status.ok) & jnp.any(spikes.overflow), Status.spike_overflow, status)
     bad = (status != Status.ok) & (status != Status.spike_overflow)
     return Solution(ts, records, spikes, status, nan_where(bad, final))
@@ -183,8 +184,19 @@ _PARTS = (
 )
 
 
-def _crossings(origin, warp: _Warp, s: FloatArray, margin: FloatArray, slope: FloatArray, max_spikes: int) -> Spikes:
-    """Upward crossings of the cubic through margins and slopes at the steps the solver took (s and, behind it, units)."""
+def _crossings(
+    origin: FloatArray,
+    warp: _Warp,
+    s: FloatArray,
+    margin: FloatArray,
+    slope: FloatArray,
+    curvature: FloatArray,
+    max_spikes: int,
+) -> Spikes:
+    """Upward crossings of the quintic through margin, slope and curvature at the steps the solver took (axes: steps, units).
+
+    A cubic would do for the times, but the derivatives of its error are as large as the bar for gradients, whatever the tolerance.
+    """
     column = (-1,) + (1,) * (margin.ndim - 1)
     taken = jnp.isfinite(s[1:])
     begin = jnp.where(taken, s[:-1], 0.0)
@@ -196,17 +208,21 @@ def _crossings(origin, warp: _Warp, s: FloatArray, margin: FloatArray, slope: Fl
     m0, m1 = clean(margin[:-1], taken), clean(margin[1:], taken)
     d0, d1 = (clean(x, taken) * width.reshape(column) for x in (slope[:-1], slope[1:]))
 
-    def cubic(x, m0=m0, m1=m1, d0=d0, d1=d1):
-        return m0 + x * (d0 + x * (3 * (m1 - m0) - 2 * d0 - d1 + x * (2 * (m0 - m1) + d0 + d1)))
+    c0, c1 = (clean(x, taken) * width.reshape(column) ** 2 for x in (curvature[:-1], curvature[1:]))
+    p, q, r = m1 - m0 - d0 - c0 / 2, d1 - d0 - c0, c1 - c0
+
+    def quintic(x):
+        tail = 10 * p - 4 * q + r / 2 + x * (-15 * p + 7 * q - r + x * (6 * p - 3 * q + r / 2))
+        return m0 + x * (d0 + x * (c0 / 2 + x * tail))
 
     parts = jnp.linspace(0.0, 1.0, _PARTS + 1, dtype=s.dtype)
-    nodes = [m0] + [cubic(x) for x in parts[1:-1]] + [m1]
+    nodes = [m0] + [quintic(x) for x in parts[1:-1]] + [m1]
     fired = jnp.stack([(a <= 0) & (b > 0) for a, b in zip(nodes[:-1], nodes[1:], strict=True)], axis=1)
     fired = fired & taken.reshape(-1, 1, *column[1:])
     times = []
     for i in range(_PARTS):
         lower, upper = jnp.broadcast_to(parts[i], m0.shape), jnp.broadcast_to(parts[i + 1], m0.shape)
-        x = root(cubic, lower, upper, fired[:, i])
+        x = root(quintic, lower, upper, fired[:, i])
         at = begin.reshape(column) + x * width.reshape(column)
         times.append(origin + jnp.vectorize(warp.model_time)(at))
     flat = (fired.shape[0] * _PARTS, *margin.shape[1:])

@@ -12,8 +12,8 @@ from .solution import Spikes
 def root(
     function: Callable[[FloatArray], FloatArray], lower: FloatArray, upper: FloatArray, bracketed: BoolArray
 ) -> FloatArray:
-    """The root of an increasing crossing in a bracket, elementwise: bisection without gradient, then one Newton step that carries the
-    gradient of the implicit function theorem. Anything where `bracketed` does not hold."""
+    """The root of an increasing crossing in a bracket, elementwise: bisection without gradient, then two Newton steps that carry it:
+    one makes the first derivative right, two the second and third as well. Anything where `bracketed` does not hold."""
 
     def halve(_, bounds):
         lower, upper = bounds
@@ -23,9 +23,10 @@ def root(
 
     lower, upper = jax.lax.stop_gradient(jax.lax.fori_loop(0, 30, halve, (lower, upper)))
     x = jax.lax.stop_gradient((lower + upper) / 2)
-    value, slope = jax.jvp(function, (x,), (jnp.ones_like(x),))
-    slope = jnp.where(bracketed, jax.lax.stop_gradient(slope), 1.0)
-    return x - jnp.where(bracketed, value, 0.0) / slope
+    for _ in range(2):
+        value, slope = jax.jvp(function, (x,), (jnp.ones_like(x),))
+        x = x - jnp.where(bracketed, value, 0.0) / jnp.where(bracketed, slope, 1.0)
+    return x
 
 
 def _first(fired: BoolArray, size: int) -> tuple[IntArray, BoolArray]:

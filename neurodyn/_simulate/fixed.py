@@ -51,6 +51,7 @@ class _Stepper(eqx.Module):
     solver: dfx.AbstractSolver
     origin: RealScalar
     dt: float = eqx.field(static=True)
+    spikes: bool = eqx.field(static=True)
 
     def _time(self, k) -> Instant:
         return Instant(self.origin, k, self.dt, 0.0)
@@ -82,7 +83,7 @@ class _Stepper(eqx.Module):
         """The next carry, and the spikes of this step: the margin at its beginning for a smooth model, whether it fired at its end for a
         resetting one."""
         event = None
-        if isinstance(self.model, AbstractSpikingNeuron) and not self.model.resets:
+        if self.spikes and isinstance(self.model, AbstractSpikingNeuron) and not self.model.resets:
             event = self.model.margin(0.0, self.synchronised(carry, k))
         carry = self._integrate(carry, k)
         if isinstance(self.model, AbstractSpikingNeuron) and self.model.resets:
@@ -188,7 +189,7 @@ def simulate_fixed(
 ) -> Solution:
     """Run `steps` steps of `dt` from the state `y0`. Arguments as in `simulate`, already checked."""
     dtype = jtu.tree_leaves(y0)[0].dtype
-    stepper = _Stepper(model, stimulus, _for_scan(method.solver), jnp.asarray(t0, dtype), dt)
+    stepper = _Stepper(model, stimulus, _for_scan(method.solver), jnp.asarray(t0, dtype), dt, max_spikes > 0)
     carry, samples, events = _run(stepper, recorder, y0, steps, every)
     final = stepper.synchronised(carry, steps)
     grid = t0 + dt * jnp.arange(steps + 1, dtype=dtype)
@@ -208,7 +209,8 @@ def _mask_failed(samples: dict[str, Any], failed: jax.Array) -> dict[str, Any]:
     bad = jnp.asarray(False)
     for x in samples.values():
         bad = bad | ~jnp.all(jnp.isfinite(x.reshape(x.shape[0], -1)), axis=1)
-    bad = jnp.cumsum(bad) > 0
+    first = jnp.where(jnp.any(bad), jnp.argmax(bad), bad.shape[0])
+    bad = jnp.arange(bad.shape[0]) >= first
 
     def mask(x):
         return jnp.where(bad.reshape((-1,) + (1,) * (x.ndim - 1)) | failed, jnp.nan, x)
