@@ -255,3 +255,11 @@ def test_passive_fit_recovers_a_passive_membrane():
     found = fit_passive([current], [v], [np.ones(3000, bool)], dt)
     assert (found.tau, found.rest, found.resistance) == pytest.approx((tau, rest, resistance), rel=2e-2)
     np.testing.assert_allclose(found.simulate(current, -70.0, dt), v, atol=0.05)
+
+
+def test_onset_of_a_step():
+    times = np.arange(0.0, 10.0, 0.5)
+    current = np.where((times >= 2.0) & (times < 8.0), 1.0, 0.0)
+    assert onset(times, current, (1.0, 9.0)) == 2.0
+    assert onset(times, current, (2.0, 8.0)) == 2.0  # the end of the step, on the window's end, is not an onset
+    assert onset(times, current, (3.0, 7.0)) == 3.0

@@ -234,9 +234,7 @@ def test_degenerate_constants_of_hodgkin_huxley_are_named(hh):
 
 def test_fit_warns_of_a_null_direction(hh, trace):
     with pytest.warns(UserWarning, match="only 1 of 2 .* na.m.beta.midpoint"):
-        nd.fit(
-            hh, trace, trainable=["na.m.beta.rate", "na.m.beta.midpoint"], key=jax.random.key(0), steps=1, starts=1
-        )
+        nd.fit(hh, trace, trainable=["na.m.beta.rate", "na.m.beta.midpoint"], key=jax.random.key(0), steps=1, starts=1)
 
 
 # The loop -----------------------------------------------------------------------------------------------------------------------

@@ -1,16 +1,21 @@
 """What can be fitted, and what fits recover."""
 
+import contextlib
+import io
+import json
 import os
 import statistics
+import tempfile
 import time
 import warnings
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 import neurodyn as nd
-from neurodyn.cli import demo
+from neurodyn.cli import demo, main
 
 from .registry import claim, precision
 
@@ -120,4 +125,37 @@ def hidden_neurons():
     return figure, good >= 8 if count == NEURONS else None, "\n".join(table)
 
 
-# A recording: the voltage RMS of HH against half of that of the best passive membrane belongs here.
+# A recording ----------------------------------------------------------------------------------------------------------------------
+
+
+@claim(
+    "fitting",
+    "A real recording (first step of sweeps at 100, 200 and 300 pA), HH with 13 free parameters (benchmarks/recording.toml): voltage RMS below half of the best passive membrane's",
+    "half of the passive RMS",
+    "171116sh_0018.abf, found through NEURODYN_DATA; see the file's header",
+)
+def recording():
+    if not os.environ.get("NEURODYN_DATA"):
+        return "not measured: NEURODYN_DATA is not set", None
+    config = Path(__file__).parent.parent / "recording.toml"
+    with tempfile.TemporaryDirectory() as folder:
+        output = Path(folder) / "run"
+        with contextlib.redirect_stdout(io.StringIO()):
+            code = main(["fit", str(config), "--output", str(output)])
+        if code != 0:
+            raise RuntimeError(f"neurodyn fit ended with exit code {code}")
+        report = json.loads((output / "report.json").read_text())
+    rows = [
+        "| window | sweep | spikes, data | spikes, model | first spike, data (ms) | model (ms) |",
+        "|---|---|--:|--:|--:|--:|",
+    ]
+    for window in ("fitted", "holdout"):
+        for sweep in report[window]["sweeps"]:
+            count, first = sweep["spike_count"], sweep["first_spike_latency_ms"]
+            latencies = ["-" if x is None else f"{x:.1f}" for x in (first["data"], first["model"])]
+            rows.append(
+                f"| {window} | {sweep['name']} | {count['data']} | {count['model']} | {' | '.join(latencies)} |"
+            )
+    rms = report["fitted"]["pooled_voltage_rms_mV"]
+    figure = f"{rms['model']:.2f} mV against {rms['passive'] / 2:.2f} (passive {rms['passive']:.2f})"
+    return figure, rms["model"] < rms["passive"] / 2, "\n".join(rows)

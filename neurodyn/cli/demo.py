@@ -52,7 +52,7 @@ def spike_times(model: nd.AbstractNeuron, stimulus: nd.AbstractStimulus) -> np.n
 
 def experiment(seed: int) -> Experiment:
     """Hidden neuron number `seed`: conductances and rates within about +-40 %, shifts within about +-6 mV of the textbook's; an
-    Ornstein-Uhlenbeck current of 10 +- 10 uA/cm2 with a correlation time of 5 ms."""
+    Ornstein-Uhlenbeck current of 10 +- 20 uA/cm2 with a correlation time of 5 ms."""
     hide, seen, unseen, search = jax.random.split(jax.random.key(seed), 4)
     model = nd.HodgkinHuxley()
     start = parameters(model)
@@ -62,7 +62,7 @@ def experiment(seed: int) -> Experiment:
         for path, x in zip(TRAINABLE, spread, strict=True)
     }
     hidden = nd.replace(model, truth)
-    stimulus, other = (nd.OrnsteinUhlenbeck(10.0, 10.0, 5.0, DURATION, key=key) for key in (seen, unseen))
+    stimulus, other = (nd.OrnsteinUhlenbeck(10.0, 20.0, 5.0, DURATION, key=key) for key in (seen, unseen))
     return Experiment(hidden, truth, stimulus, spike_times(hidden, stimulus), other, spike_times(hidden, other), search)
 
 

@@ -14,10 +14,10 @@ def crossings(times: np.ndarray, voltage: np.ndarray, level: float) -> np.ndarra
 
 
 def onset(times: np.ndarray, current: np.ndarray, window: tuple[float, float]) -> float:
-    """When the current first changes within the window, else the window's beginning, ms."""
-    inside = (times >= window[0] - 1e-9) & (times <= window[1] + 1e-9)
-    changed = current[inside] != current[inside][0]
-    return float(times[inside][np.argmax(changed)]) if changed.any() else window[0]
+    """When the current first changes within the window, its beginning included and its end not, ms; else the window's beginning."""
+    changed = np.flatnonzero(np.diff(current)) + 1
+    inside = (times[changed] >= window[0] - 1e-9) & (times[changed] < window[1] - 1e-9)
+    return float(times[changed][inside][0]) if inside.any() else window[0]
 
 
 def rms(difference: np.ndarray) -> float:
