@@ -179,7 +179,7 @@ class SpikeTrain(AbstractObjective):
     **Arguments:**
 
     - `stimulus`: what was injected.
-    - `times`: target spike times, ms.
+    - `times`: target spike times, ms; infinite ones are padding.
     - `t1`, `t0`: the run, ms.
     - `tau`: time constant of the kernel, ms, one per stage of the fit: long ones see far, short ones exactly.
     - `reach`: how far apart a spike and its partner may be in the last phase, where the distances of spike times are minimised, ms.
@@ -216,7 +216,8 @@ class SpikeTrain(AbstractObjective):
         y0: Literal["rest"] | None = None,
         weight: float = 1.0,
     ):
-        spikes = np.sort(_finite_vector("times", times, 1))
+        times = np.asarray(times, dtype=float)
+        spikes = np.sort(_finite_vector("times", times[times != np.inf], 1))
         if spikes[0] < t0 or spikes[-1] > t1:
             raise ValueError(
                 f"times from {spikes[0]:g} to {spikes[-1]:g} ms are not allowed: must be within [{t0:g}, {t1:g}] ms"
