@@ -116,7 +116,7 @@ def hidden_neurons():
         result = demo.recover(case)
         seconds.append(time.monotonic() - began)
         fitted.append(demo.score(case, result.model))
-        unfitted = demo.score(case, nd.HodgkinHuxley())
+        unfitted = demo.score(case, demo.textbook())
         rows.append(f"| {seed} | {len(case.spikes)} | {fitted[-1]:.3f} | {unfitted:.3f} | {seconds[-1]:.0f} |")
         print(f"  hidden neuron {seed}: {fitted[-1]:.3f} (unfitted {unfitted:.3f}), {seconds[-1]:.0f} s", flush=True)
     good = sum(score >= ENOUGH for score in fitted)
