@@ -34,6 +34,7 @@ class ParameterInfo:
     trainable: bool = True
     infinite: bool = False
     spread: float = 1.0
+    potential: bool = False
 
     def allows(self, value: np.ndarray) -> np.ndarray:
         """Elementwise: is the value a number inside the bounds?"""
@@ -99,6 +100,7 @@ def parameter(
     trainable: bool = True,
     infinite: bool = False,
     spread: float = 1.0,
+    potential: bool = False,
 ) -> Any:
     """Declare a physical constant as a field of a module.
 
@@ -112,8 +114,9 @@ def parameter(
     - `infinite`: whether infinity is a legal value.
     - `spread`: how far a search should look around the value, in `unit`. Positive parameters are searched by factors of
         two instead.
+    - `potential`: whether it is a membrane potential, tens of mV: a value that looks as if given in volts is pointed out by a warning.
     """
-    info = ParameterInfo(unit, lower, upper, exclusive, trainable, infinite, spread)
+    info = ParameterInfo(unit, lower, upper, exclusive, trainable, infinite, spread, potential)
     options: dict[str, Any] = {"converter": _Converter(), "metadata": {_KEY: info}}
     if default is not None:
         options["default"] = default
@@ -190,6 +193,17 @@ def check_positive(name: str, value: Any, unit: str, infinite: bool = False) -> 
         raise ValueError(f"{name} = {value!r}{unit} is not allowed: must be a {finite}Python number > 0")
 
 
+def _warn_of_volts(name: str, value: Any) -> None:
+    if isinstance(value, Tracer):
+        return
+    array = np.asarray(value)
+    small = array[(array != 0) & (np.abs(array) < 0.3)]
+    if small.size:
+        warnings.warn(
+            f"{name} = {small[0]:g} mV looks like volts: {small[0]:g} V is {1e3 * small[0]:g} mV", stacklevel=4
+        )
+
+
 def validate(tree: Any, name: str = "") -> None:
     """Check every concrete parameter of a module.
 
@@ -211,8 +225,12 @@ class Parameterised(eqx.Module):
     def __check_init__(self):
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
-            if _KEY in field.metadata and not hasattr(value, "dtype"):
+            if _KEY not in field.metadata:
+                continue
+            if not hasattr(value, "dtype"):
                 raise TypeError(f"{type(self).__name__}.{field.name}: expected a number or an array, got {value!r}")
+            if field.metadata[_KEY].potential:
+                _warn_of_volts(f"{type(self).__name__}.{field.name}", value)
         validate(self, type(self).__name__)
 
 

@@ -174,3 +174,11 @@ def test_number_of_records_and_end_time(dt, every, expected):
     assert run.ts.shape == run.v.shape == (expected,)
     if every == 1:
         assert float(run.ts[-1]) == pytest.approx(5.0, abs=1e-12)
+
+
+def test_p3_volts_for_millivolts_are_pointed_out():
+    with pytest.warns(UserWarning, match="Sodium.e = 0.05 mV looks like volts: 0.05 V is 50 mV"):
+        nd.channels.Sodium(e=0.05)
+    with pytest.warns(UserWarning, match="Leak.e = -0.065 mV looks like volts"):
+        nd.replace(nd.channels.Leak(), {"e": -0.065})
+    nd.channels.Leak(e=0.0)  # a reversal at zero is one

@@ -19,7 +19,7 @@ class Potassium(AbstractChannel):
     """
 
     g: Parameter = parameter(36.0, unit="mS/cm2", lower=0.0)
-    e: Parameter = parameter(-77.0, unit="mV", lower=-200.0, upper=200.0, spread=10.0)
+    e: Parameter = parameter(-77.0, unit="mV", lower=-200.0, upper=200.0, spread=10.0, potential=True)
     n: AbstractGate = eqx.field(default_factory=_activation)
 
     def current(self, v: FloatArray, x: dict[str, FloatArray]) -> FloatArray:

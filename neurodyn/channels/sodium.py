@@ -23,7 +23,7 @@ class Sodium(AbstractChannel):
     """
 
     g: Parameter = parameter(120.0, unit="mS/cm2", lower=0.0)
-    e: Parameter = parameter(50.0, unit="mV", lower=-200.0, upper=200.0, spread=10.0)
+    e: Parameter = parameter(50.0, unit="mV", lower=-200.0, upper=200.0, spread=10.0, potential=True)
     m: AbstractGate = eqx.field(default_factory=_activation)
     h: AbstractGate = eqx.field(default_factory=_inactivation)
 

@@ -22,7 +22,7 @@ class Clamped(AbstractNeuron, AbstractBoundedState):
     """
 
     model: AbstractNeuron
-    holding: Parameter = parameter(-65.0, unit="mV", trainable=False)
+    holding: Parameter = parameter(-65.0, unit="mV", trainable=False, potential=True)
 
     def __check_init__(self):
         state = self.model.init()

@@ -7,11 +7,10 @@ import equinox as eqx
 import jax.numpy as jnp
 
 from .._model import AbstractBoundedState, AbstractPreparable, AbstractSpikingNeuron, Linearised
-from .._parameter import ParameterInfo, parameter, replace, validate
+from .._parameter import ParameterInfo, parameter, replace
 from .._types import BoolArray, FloatArray, Parameter, RealScalar, State
 from ..channels import AbstractChannel, Leak, Potassium, Sodium
-from ..channels.base import probe
-from .membrane import membrane, observables, split_groups, state_info, steady_state
+from .membrane import check_cell, membrane, observables, split_groups, state_info, steady_state
 
 
 class HodgkinHuxley(AbstractSpikingNeuron, AbstractBoundedState, AbstractPreparable):
@@ -28,6 +27,7 @@ class HodgkinHuxley(AbstractSpikingNeuron, AbstractBoundedState, AbstractPrepara
     - `na`, `k`, `leak`: the channels. Each may be replaced by another channel.
     - `temperature`: degC; scales the gates' rates by their `q10`.
     - `detection`: a spike is an upward crossing of this voltage, in mV.
+    - `initial`: the voltage a run starts from, with steady gates, in mV.
     - `units`: `"density"` (uF/cm2, mS/cm2, uA/cm2) or `"absolute"` (pF, nS, pA), for recordings of cells of unknown area.
 
     The drive is the injected current, positive inwards: uA/cm2 or pA.
@@ -39,17 +39,13 @@ class HodgkinHuxley(AbstractSpikingNeuron, AbstractBoundedState, AbstractPrepara
     leak: AbstractChannel = eqx.field(default_factory=Leak)
     temperature: Parameter = parameter(6.3, unit="degC", lower=-5.0, upper=60.0, trainable=False)
     detection: Parameter = parameter(0.0, unit="mV", trainable=False)
-    initial: Parameter = parameter(-65.0, unit="mV", trainable=False)
+    initial: Parameter = parameter(-65.0, unit="mV", trainable=False, potential=True)
     units: Literal["density", "absolute"] = eqx.field(default="density", static=True)
 
     resets: ClassVar[bool] = False
 
     def __check_init__(self):
-        validate(self, type(self).__name__)  # before the probe, which would blame a channel
-        if self.units not in ("density", "absolute"):
-            raise ValueError(f"units = {self.units!r} is not allowed: must be 'density' or 'absolute'")
-        for name, channel in self._channels().items():
-            probe(name, channel, self.temperature)
+        check_cell(self, self._channels(), self.temperature, self.units)
 
     @classmethod
     def relative_to_rest(cls) -> Self:

@@ -7,12 +7,25 @@ import jax
 import jax.numpy as jnp
 
 from .._model import Linearised
-from .._parameter import ParameterInfo
+from .._parameter import ParameterInfo, validate
 from .._types import FloatArray, State
 from ..channels import AbstractChannel
+from ..channels.base import probe
 
 
 Channels = Mapping[str, AbstractChannel]
+
+
+def check_cell(cell: Any, channels: Channels, temperature: FloatArray, units: str) -> None:
+    """Refuse a cell with impossible parameters, unknown units or a channel that fails the probe.
+
+    **Raises:** `ValueError` naming what is at fault.
+    """
+    validate(cell, type(cell).__name__)  # before the probe, which would blame a channel
+    if units not in ("density", "absolute"):
+        raise ValueError(f"units = {units!r} is not allowed: must be 'density' or 'absolute'")
+    for name, channel in channels.items():
+        probe(name, channel, temperature)
 
 
 def steady_state(channels: Channels, v: FloatArray, temperature: FloatArray) -> State:

@@ -7,11 +7,10 @@ from typing import Any, ClassVar, Literal, Self
 import equinox as eqx
 
 from .._model import AbstractBoundedState, AbstractPreparable, AbstractSpikingNeuron, Linearised
-from .._parameter import ParameterInfo, parameter, validate
+from .._parameter import ParameterInfo, parameter
 from .._types import BoolArray, FloatArray, Parameter, RealScalar, State
 from ..channels import AbstractChannel
-from ..channels.base import probe
-from .membrane import membrane, observables, split_groups, state_info, steady_state
+from .membrane import check_cell, membrane, observables, split_groups, state_info, steady_state
 
 
 def _as_dict(channels: Mapping[str, AbstractChannel]) -> dict[str, AbstractChannel]:
@@ -42,17 +41,13 @@ class PointCell(AbstractSpikingNeuron, AbstractBoundedState, AbstractPreparable)
     capacitance: Parameter = parameter(1.0, unit="uF/cm2", lower=0.0, exclusive=True)
     temperature: Parameter = parameter(6.3, unit="degC", lower=-5.0, upper=60.0, trainable=False)
     detection: Parameter = parameter(0.0, unit="mV", trainable=False)
-    initial: Parameter = parameter(-65.0, unit="mV", trainable=False)
+    initial: Parameter = parameter(-65.0, unit="mV", trainable=False, potential=True)
     units: Literal["density", "absolute"] = eqx.field(default="density", static=True)
 
     resets: ClassVar[bool] = False
 
     def __check_init__(self):
-        validate(self, type(self).__name__)  # before the probe, which would blame a channel
-        if self.units not in ("density", "absolute"):
-            raise ValueError(f"units = {self.units!r} is not allowed: must be 'density' or 'absolute'")
-        for name, channel in self.channels.items():
-            probe(name, channel, self.temperature)
+        check_cell(self, self.channels, self.temperature, self.units)
 
     def init(self) -> State:
         """`initial` mV with the gates at their steady state there."""
