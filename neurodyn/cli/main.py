@@ -43,7 +43,7 @@ def _parser() -> argparse.ArgumentParser:
 
     demo = add("demo", _demo, "recover a hidden neuron from its spike times, as an example")
     demo.add_argument("--output", type=Path, default=Path("neurodyn-demo"), metavar="DIR", help="default: %(default)s")
-    demo.add_argument("--seed", type=_seed, default=0, help="which neuron is hidden; default: %(default)s")
+    demo.add_argument("--seed", type=_seed, default=4, help="which neuron is hidden; default: %(default)s")
     demo.add_argument("--force", action="store_true", help="write into a folder that exists")
     add("info", _info, "show versions, devices, precision and extras")
     fit = add("fit", _fit, "fit a model to a recording")
