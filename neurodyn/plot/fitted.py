@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ..fitting import FitResult
+from ..fitting import FitResult, FittedParameter
 from .axes import DATA, MODEL, MUTED, new_axes, tidy
 
 
@@ -22,16 +22,21 @@ def loss(result: FitResult, ax: Any = None) -> Any:
     return tidy(ax)
 
 
+def _is_relative(parameter: FittedParameter) -> bool:
+    """Whether a change is best told as a factor: voltages have no natural zero."""
+    return parameter.unit != "mV" and float(parameter.before) > 0
+
+
 def parameters(result: FitResult, ax: Any = None, *, truth: Mapping[str, Any] | None = None) -> Any:
-    """Each trained scalar before and after the fit: as a ratio to the start where that is positive, as a
-    difference in its unit (8 to the edge) where not.
+    """Each trained scalar before and after the fit: voltages as differences
+    in mV (8 to the edge), the rest as ratios to the start.
 
     **Arguments:** `truth`, the values to be recovered, by path, if they are known. **Returns:** the axes.
     """
     rows = [p for p in result.parameters if np.ndim(p.before) == 0]
     ax = new_axes(ax, (4.0, 0.8 + 0.28 * len(rows)))
     for i, p in enumerate(rows):
-        relative = float(p.before) > 0
+        relative = _is_relative(p)
 
         def place(value, p=p, relative=relative):
             if relative:
@@ -44,7 +49,7 @@ def parameters(result: FitResult, ax: Any = None, *, truth: Mapping[str, Any] | 
             mark = dict(color=DATA, marker="|", s=120, linewidths=2, zorder=3)
             ax.scatter(place(truth[p.path]), i, label="hidden" if i == 0 else None, **mark)
         ax.scatter(place(p.after), i, s=26, color=MODEL, zorder=4, label="fitted" if i == 0 else None)
-    names = [p.path if float(p.before) > 0 else f"{p.path} ({p.unit})" for p in rows]
+    names = [p.path if _is_relative(p) else f"{p.path} ({p.unit})" for p in rows]
     ax.set_yticks(range(len(rows)), names)
     ax.set_ylim(len(rows) - 0.5, -0.5)
     limit = max(1.0, *(abs(x) for x in ax.get_xlim()))
