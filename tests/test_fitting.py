@@ -304,7 +304,8 @@ def test_an_interrupt_keeps_the_best(hh, trace):
         if progress.step == 1:
             raise KeyboardInterrupt
 
-    out = _short(hh, trace, callback=interrupt)
+    out = _short(hh, trace, callback=interrupt, polish=5)
+    assert out.polished is None
     assert out.reason == "interrupted after step 2" and np.isfinite(out.loss)
 
 

@@ -137,9 +137,8 @@ def _run(stepper: _Stepper, recorder: Recorder, y0: State, steps: int, every: in
         carry, (samples, events) = jax.lax.scan(block, carry, jnp.arange(blocks))
         events = jtu.tree_map(lambda x: x.reshape(blocks * every, *x.shape[2:]), events)
         if rest:
-            if blocks * every < steps:
-                extra = stepper.sample(recorder, carry, blocks * every)
-                samples = jtu.tree_map(lambda a, b: jnp.concatenate([a, b[None]]), samples, extra)
+            extra = stepper.sample(recorder, carry, blocks * every)
+            samples = jtu.tree_map(lambda a, b: jnp.concatenate([a, b[None]]), samples, extra)
             carry, (_, more) = _scan(stepper, recorder, carry, blocks * every, rest, False)
             events = jtu.tree_map(lambda a, b: jnp.concatenate([a, b]), events, more)
     if steps % every == 0:

@@ -1,6 +1,6 @@
 """How a run is integrated."""
 
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
 import diffrax as dfx
 import equinox as eqx
@@ -74,4 +74,3 @@ class Adaptive(eqx.Module):
 
 
 Method: TypeAlias = FixedStep | Adaptive
-MethodName: TypeAlias = Literal["fixed", "adaptive"]

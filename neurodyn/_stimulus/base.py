@@ -29,9 +29,6 @@ class Instant(eqx.Module):
         steps = jnp.asarray(self.steps - whole.astype(int), whole.dtype)
         return steps * self.dt + (self.offset - part)
 
-    def later(self, duration: RealScalar) -> Instant:
-        return Instant(self.origin, self.steps, self.dt, self.offset + duration)
-
 
 class AbstractStimulus(Parameterised):
     """The drive of a neuron as a function of time: a current in the model's unit, or a command voltage in mV under `Clamped`.

@@ -14,6 +14,7 @@ import numpy as np
 import neurodyn as nd
 from neurodyn import _serialise
 from neurodyn._parameter import parameters
+from neurodyn.plot.axes import DATA, MODEL
 
 
 DURATION = 1000.0  # ms
@@ -101,7 +102,7 @@ def figure(case: Experiment, result: nd.FitResult) -> Any:
         [["v", "v"], ["raster", "raster"], ["loss", "parameters"]], height_ratios=[3, 1.3, 3.2]
     )
     shown = np.arange(200.0, 500.0, 0.1)
-    for name, model, colour in (("hidden", case.hidden, "#404040"), ("fitted", result.model, "#D55E00")):
+    for name, model, colour in (("hidden", case.hidden, DATA), ("fitted", result.model, MODEL)):
         run = nd.simulate(model, case.unseen_stimulus, 500.0, ts=shown)
         nd.plot.trace(run, parts["v"], label=name, color=colour, linewidth=1.6 if name == "hidden" else 0.9)
     parts["v"].legend(frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0))
@@ -156,10 +157,8 @@ def run(output: Path, seed: int = 4, force: bool = False) -> int:
     nd.save(output / "parameters.json", result.model)
     figure(case, result).savefig(output / "figure.png", dpi=120)
     scores = summary["coincidence_factor_on_unseen_stimulus"]
-    for p in summary["parameters"].items():
-        print(
-            f"  {p[0]:12} {p[1]['before']:8.3g} -> {p[1]['fitted']:8.4g}   hidden {p[1]['hidden']:8.4g} {p[1]['unit']}"
-        )
+    for path, p in summary["parameters"].items():
+        print(f"  {path:12} {p['before']:8.3g} -> {p['fitted']:8.4g}   hidden {p['hidden']:8.4g} {p['unit']}")
     print(f"Coincidence with the hidden neuron on a stimulus the fit never saw: {scores['fitted']:.3f}")
     print(f"(the unfitted model scores {scores['unfitted']:.3f}); {seconds:.0f} s. Written to {output}/")
     return 0

@@ -12,6 +12,7 @@ import optax
 
 from .. import _serialise
 from ..fitting import FitResult, fit
+from ..fitting.fit import falling_rate
 from . import schema
 from .config import Loaded
 from .errors import INTERRUPTED, NUMERICAL, NumericalError
@@ -83,10 +84,7 @@ def _check_drawing() -> None:
 
 
 def _optimiser(config: schema.Fit) -> optax.GradientTransformation:
-    """The rate stays for two thirds of the steps and then falls to a tenth."""
-    late = {2 * config.steps // 3: 1.0, max(config.steps, 1): 0.1}
-    schedule = optax.piecewise_interpolate_schedule("cosine", config.learning_rate, late)
-    return OPTIMISERS[config.optimiser](schedule)
+    return OPTIMISERS[config.optimiser](falling_rate(config.learning_rate, config.steps))
 
 
 def _fit(plan: Plan, config: schema.Fit) -> tuple[FitResult, list[str]]:

@@ -67,10 +67,9 @@ class _Loss(eqx.Module):
         return jnp.concatenate([objective.exact_residuals(model) for objective in self.objectives])
 
 
-def default_optimiser(steps: int) -> optax.GradientTransformation:
-    """Adam at 0.05 (a twentieth of a parameter's natural unit per step), falling to a tenth of that over the last third."""
-    schedule = optax.piecewise_interpolate_schedule("cosine", 0.05, {2 * steps // 3: 1.0, max(steps, 1): 0.1})
-    return optax.adam(schedule)
+def falling_rate(rate: float, steps: int) -> optax.Schedule:
+    """A learning rate that stays for two thirds of the steps and then falls to a tenth."""
+    return optax.piecewise_interpolate_schedule("cosine", rate, {2 * steps // 3: 1.0, max(steps, 1): 0.1})
 
 
 def fit(
@@ -128,7 +127,8 @@ def fit(
     _check_ties(model, paths, ties)
     space = Space.of(model, paths, bounds)
     rank = _check_rank(model, objectives, space, ties) if check_rank else None
-    optimiser = default_optimiser(steps) if optimiser is None else optimiser
+    if optimiser is None:
+        optimiser = optax.adam(falling_rate(0.05, steps))  # a twentieth of a parameter's natural unit per step
     loss = _Loss(model, tuple(objectives), space, tuple(ties))
 
     theta = spread(space.starts(model, starts, key), starts)
@@ -138,8 +138,11 @@ def fit(
     state, history, reason = _loop(loss, optimiser, state, steps, last_stage, stop_below, callback, progress)
     state, _ = _update(loss, optimiser, state, jnp.asarray(1.0), jnp.asarray(True))
     polished = None
-    if polish:
-        state, polished = _polish(loss, state, polish, min(polish_starts, starts))
+    if polish and not reason.startswith("interrupted"):
+        try:
+            state, polished = _polish(loss, state, polish, min(polish_starts, starts))
+        except KeyboardInterrupt:
+            reason = "interrupted while polishing"
     return _result(loss, state, polished, history, reason, rank, began)
 
 
