@@ -15,6 +15,7 @@ from .._solver import AbstractLeapfrog
 from .._stimulus import AbstractStimulus, Instant
 from .._types import FloatArray, RealScalar, State
 from .crossing import compact, upward_crossings
+from .lanes import tangents_per_lane
 from .method import FixedStep
 from .recorder import Recorder
 from .solution import Solution, Spikes, Status
@@ -40,7 +41,7 @@ class _StepDrive(eqx.Module):
 class _Carry(eqx.Module):
     y: State  # lags behind by the solver's lag, except before the first step
     solver_state: Any
-    failed: jax.Array
+    failed: jax.Array | None  # whether the solver said so; None for one that cannot fail
 
 
 class _Stepper(eqx.Module):
@@ -64,9 +65,9 @@ class _Stepper(eqx.Module):
         return jnp.where(k == 0, 0.0, lag)
 
     def init(self, y0: State) -> _Carry:
-        state = None
-        if not isinstance(self.solver, AbstractLeapfrog):
-            state = self.solver.init(term(self.model), 0.0, self.dt, y0, self._problem(0))
+        if isinstance(self.solver, AbstractLeapfrog):
+            return _Carry(y0, None, None)
+        state = self.solver.init(term(self.model), 0.0, self.dt, y0, self._problem(0))
         return _Carry(y0, state, jnp.asarray(False))
 
     def synchronised(self, carry: _Carry, k) -> State:
@@ -76,26 +77,32 @@ class _Stepper(eqx.Module):
         return carry.y
 
     def sample(self, recorder: Recorder, carry: _Carry, k) -> dict[str, Any]:
+        """What is recorded at the beginning of step k; NaN once the state is no longer finite."""
         y = self.synchronised(carry, k)
-        return recorder(self.model, 0.0, y, lambda: self.stimulus.at(self._time(k)))
+        record = recorder(self.model, 0.0, y, lambda: self.stimulus.at(self._time(k)))
+        # Zero, or NaN where a leaf is not finite: cheaper than asking each of them. What is not finite stays so.
+        poison = jax.lax.stop_gradient(0.0 * sum(jnp.sum(x) for x in jtu.tree_leaves(carry.y)))
+        return jtu.tree_map(lambda x: x + poison, record)
+
+    def margin(self, carry: _Carry, k) -> FloatArray | None:
+        """The margin of a smooth spiking model at the beginning of step k."""
+        if self.spikes and isinstance(self.model, AbstractSpikingNeuron) and not self.model.resets:
+            return self.model.margin(0.0, self.synchronised(carry, k))
+        return None
 
     def step(self, carry: _Carry, k) -> tuple[_Carry, Any]:
-        """The next carry, and the spikes of this step: the margin at its beginning for a smooth model, whether it fired at its end for a
+        """The carry after step k, and what it says of spikes: the margin at its end for a smooth model, whether it fired for a
         resetting one."""
-        event = None
-        if self.spikes and isinstance(self.model, AbstractSpikingNeuron) and not self.model.resets:
-            event = self.model.margin(0.0, self.synchronised(carry, k))
         carry = self._integrate(carry, k)
         if isinstance(self.model, AbstractSpikingNeuron) and self.model.resets:
-            y, event = self.model.jump(0.0, carry.y, self.model.margin(0.0, carry.y) > 0)
-            carry = dataclasses.replace(carry, y=y)
-        return carry, event
+            y, fired = self.model.jump(0.0, carry.y, self.model.margin(0.0, carry.y) > 0)
+            return dataclasses.replace(carry, y=y), fired if self.spikes else None
+        return carry, self.margin(carry, k + 1)
 
     def _integrate(self, carry: _Carry, k) -> _Carry:
         problem = self._problem(k)
         if isinstance(self.solver, AbstractLeapfrog):
-            y = self.solver.leap(problem, 0.0, self.dt, carry.y, self._lag(k))
-            return _Carry(y, None, carry.failed)
+            return dataclasses.replace(carry, y=self.solver.leap(problem, 0.0, self.dt, carry.y, self._lag(k)))
         # The drive may have changed, so nothing computed at the end of the last step may be used again: hence made_jump.
         y, _, _, state, result = self.solver.step(
             term(self.model), 0.0, self.dt, carry.y, problem, carry.solver_state, jnp.asarray(True)
@@ -111,48 +118,45 @@ def _for_scan(solver: dfx.AbstractSolver) -> dfx.AbstractSolver:
 
 
 def _scan(stepper: _Stepper, recorder: Recorder, carry: _Carry, first, count: int, record: bool):
-    """`count` steps from step `first`; each recorded at its beginning, or none."""
+    """`count` steps from step `first`; each recorded at its end, or none."""
 
     def body(carry, k):
-        sample = stepper.sample(recorder, carry, k) if record else {}
         carry, event = stepper.step(carry, k)
-        return carry, (sample, event)
+        return carry, (stepper.sample(recorder, carry, k + 1) if record else {}, event)
 
     return jax.lax.scan(jax.checkpoint(body, prevent_cse=False), carry, first + jnp.arange(count))
+
+
+def _concatenate(*parts: Any) -> Any:
+    return jtu.tree_map(lambda *x: jnp.concatenate(x), *parts)
 
 
 def _run(stepper: _Stepper, recorder: Recorder, y0: State, steps: int, every: int):
     """Samples at steps 0, every, 2 every, ... and the event of every step."""
     carry = stepper.init(y0)
+    first = jtu.tree_map(lambda x: x[None], stepper.sample(recorder, carry, 0))
     if every == 1:
-        carry, (samples, events) = _scan(stepper, recorder, carry, 0, steps, True)
-    else:
-        blocks, rest = divmod(steps, every)
+        carry, (samples, events) = _scan(stepper, recorder, carry, 0, steps, bool(first))
+        return carry, _concatenate(first, samples), events
+    blocks, rest = divmod(steps, every)
 
-        def block(carry, j):
-            sample = stepper.sample(recorder, carry, j * every)
-            carry, (_, events) = _scan(stepper, recorder, carry, j * every, every, False)
-            return carry, (sample, events)
+    def block(carry, j):
+        carry, (_, events) = _scan(stepper, recorder, carry, j * every, every, False)
+        return carry, (stepper.sample(recorder, carry, (j + 1) * every), events)
 
-        carry, (samples, events) = jax.lax.scan(block, carry, jnp.arange(blocks))
-        events = jtu.tree_map(lambda x: x.reshape(blocks * every, *x.shape[2:]), events)
-        if rest:
-            extra = stepper.sample(recorder, carry, blocks * every)
-            samples = jtu.tree_map(lambda a, b: jnp.concatenate([a, b[None]]), samples, extra)
-            carry, (_, more) = _scan(stepper, recorder, carry, blocks * every, rest, False)
-            events = jtu.tree_map(lambda a, b: jnp.concatenate([a, b]), events, more)
-    if steps % every == 0:
-        last = stepper.sample(recorder, carry, steps)
-        samples = jtu.tree_map(lambda a, b: jnp.concatenate([a, b[None]]), samples, last)
-    return carry, samples, events
+    carry, (samples, events) = jax.lax.scan(block, carry, jnp.arange(blocks))
+    events = jtu.tree_map(lambda x: x.reshape(blocks * every, *x.shape[2:]), events)
+    if rest:
+        carry, (_, more) = _scan(stepper, recorder, carry, blocks * every, rest, False)
+        events = _concatenate(events, more)
+    return carry, _concatenate(first, samples), events
 
 
-def _spikes(model: AbstractNeuron, events, y_final: State, ts: FloatArray, max_spikes: int) -> Spikes | None:
-    if not isinstance(model, AbstractSpikingNeuron) or max_spikes == 0:
+def _spikes(stepper: _Stepper, events, y0: State, ts: FloatArray, max_spikes: int) -> Spikes | None:
+    if not isinstance(stepper.model, AbstractSpikingNeuron) or max_spikes == 0:
         return None
-    if not model.resets:
-        margins = jnp.concatenate([events, model.margin(0.0, y_final)[None]])
-        return upward_crossings(ts, margins, max_spikes)
+    if not stepper.model.resets:
+        return upward_crossings(ts, jnp.concatenate([stepper.margin(stepper.init(y0), 0)[None], events]), max_spikes)
     times = jnp.broadcast_to(ts[1:].reshape((-1,) + (1,) * (events.ndim - 1)), events.shape)
     return compact(events > 0, times, max_spikes)
 
@@ -189,29 +193,22 @@ def simulate_fixed(
     """Run `steps` steps of `dt` from the state `y0`. Arguments as in `simulate`, already checked."""
     dtype = jtu.tree_leaves(y0)[0].dtype
     stepper = _Stepper(model, stimulus, _for_scan(method.solver), jnp.asarray(t0, dtype), dt, max_spikes > 0)
-    carry, samples, events = _run(stepper, recorder, y0, steps, every)
+    @tangents_per_lane
+    def run(stepper, y0):
+        return _run(stepper, recorder, y0, steps, every)
+
+    carry, samples, events = run(stepper, y0)
     final = stepper.synchronised(carry, steps)
     grid = t0 + dt * jnp.arange(steps + 1, dtype=dtype)
-    spikes = _spikes(model, events, final, grid, max_spikes)
-    bad = ~all_finite(final) | carry.failed
-    status = jnp.where(carry.failed, Status.solver_failed, jnp.where(bad, Status.non_finite, Status.ok))
+    spikes = _spikes(stepper, events, y0, grid, max_spikes)
+    bad = ~all_finite(final)
+    status = jnp.where(bad, Status.non_finite, Status.ok)
+    if carry.failed is not None:
+        bad = bad | carry.failed
+        status = jnp.where(carry.failed, Status.solver_failed, status)
+        samples = nan_where(carry.failed, samples)
     if spikes is not None:
         status = jnp.where((status == Status.ok) & jnp.any(spikes.overflow), Status.spike_overflow, status)
-    samples = _mask_failed(samples, carry.failed)
     if ts is not None:
         return Solution(ts, _interpolate(grid, samples, ts), spikes, status, nan_where(bad, final))
     return Solution(grid[::every], samples, spikes, status, nan_where(bad, final))
-
-
-def _mask_failed(samples: dict[str, Any], failed: jax.Array) -> dict[str, Any]:
-    """NaN from the first record that is not finite on, in every quantity."""
-    bad = jnp.asarray(False)
-    for x in samples.values():
-        bad = bad | ~jnp.all(jnp.isfinite(x.reshape(x.shape[0], -1)), axis=1)
-    first = jnp.where(jnp.any(bad), jnp.argmax(bad), bad.shape[0])
-    bad = jnp.arange(bad.shape[0]) >= first
-
-    def mask(x):
-        return jnp.where(bad.reshape((-1,) + (1,) * (x.ndim - 1)) | failed, jnp.nan, x)
-
-    return jtu.tree_map(mask, samples)

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from .._parameter import Parameterised, parameter
 from .._types import FloatArray, Parameter
-from .rates import AbstractRate
+from .rates import AbstractRate, prepare_rate
 
 
 class Q10(Parameterised):
@@ -21,10 +21,10 @@ class Q10(Parameterised):
         return self.q10 ** ((temperature - self.reference) / 10)
 
 
-def _seen(v: FloatArray, shift: FloatArray) -> FloatArray:
+def _bounded(v: FloatArray) -> FloatArray:
     """The voltage a gate's rates see: bounded once per gate, since a trial step of an adaptive solver may be anywhere and an
     overflow there would poison the gradient although the step is rejected. Untouched between -200 and 200 mV."""
-    return jnp.clip(v, -200.0, 200.0) - shift
+    return jnp.clip(v, -200.0, 200.0)
 
 
 class AbstractGate(Parameterised):
@@ -35,8 +35,8 @@ class AbstractGate(Parameterised):
         """The opening rate and the sum of the opening and closing rates, in 1/ms, at `v` mV and `temperature` degC."""
 
     @abstractmethod
-    def at_temperature(self, temperature: FloatArray) -> Self:
-        """The same gate with its temperature factor worked out, for use in a run at that temperature."""
+    def at_temperature(self, temperature: FloatArray) -> "AbstractGate":
+        """The same gate with its temperature factor, and whatever else does not change, worked out for a run at that temperature."""
 
 
 class AlphaBeta(AbstractGate):
@@ -57,15 +57,31 @@ class AlphaBeta(AbstractGate):
     q10: Q10 | None = None
 
     def rates(self, v: FloatArray, temperature: FloatArray) -> tuple[FloatArray, FloatArray]:
-        seen = _seen(v, self.shift)
+        seen = _bounded(v) - self.shift
         factor = self.factor if self.q10 is None else self.factor * self.q10(temperature)
         opening = factor * self.alpha(seen)
         return opening, opening + factor * self.beta(seen)
 
-    def at_temperature(self, temperature: FloatArray) -> Self:
-        if self.q10 is None:
-            return self
-        return dataclasses.replace(self, factor=self.factor * self.q10(temperature), q10=None)
+    def at_temperature(self, temperature: FloatArray) -> AbstractGate:
+        factor = self.factor if self.q10 is None else self.factor * self.q10(temperature)
+        return _PreparedAlphaBeta(*(prepare_rate(rate, factor, self.shift) for rate in (self.alpha, self.beta)))
+
+
+class _PreparedAlphaBeta(AbstractGate):
+    """An `AlphaBeta` at one temperature, shift and factor included in its rates."""
+
+    alpha: AbstractRate
+    beta: AbstractRate
+
+    def rates(self, v: FloatArray, temperature: FloatArray) -> tuple[FloatArray, FloatArray]:
+        del temperature
+        seen = _bounded(v)
+        opening = self.alpha(seen)
+        return opening, opening + self.beta(seen)
+
+    def at_temperature(self, temperature: FloatArray) -> AbstractGate:
+        del temperature
+        return self
 
 
 class InfTau(AbstractGate):
@@ -88,7 +104,7 @@ class InfTau(AbstractGate):
     q10: Q10 | None = None
 
     def rates(self, v: FloatArray, temperature: FloatArray) -> tuple[FloatArray, FloatArray]:
-        seen = _seen(v, self.shift)
+        seen = _bounded(v) - self.shift
         bell = jnp.exp((seen - self.tau_half) / self.tau_rise) + jnp.exp(-(seen - self.tau_half) / self.tau_fall)
         factor = self.factor if self.q10 is None else self.factor * self.q10(temperature)
         total = factor / (self.tau_min + self.tau_peak / bell)

@@ -1,7 +1,9 @@
 """Voltage-dependent transition rates of gates, as modules whose constants are parameters."""
 
 from abc import abstractmethod
+from collections.abc import Callable
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 
@@ -20,7 +22,55 @@ class AbstractRate(Parameterised):
     def __call__(self, v: FloatArray) -> FloatArray: ...
 
 
-class Exponential(AbstractRate):
+class _AbstractScaled(AbstractRate):
+    """A rate that is an amplitude times a function of the voltage's distance from a midpoint in units of a scale."""
+
+    midpoint: eqx.AbstractVar[FloatArray]
+    scale: eqx.AbstractVar[FloatArray]
+
+    @abstractmethod
+    def amplitude(self) -> FloatArray: ...
+
+    @staticmethod
+    @abstractmethod
+    def shape(x: FloatArray) -> FloatArray: ...
+
+    def __call__(self, v: FloatArray) -> FloatArray:
+        return self.amplitude() * self.shape((v - self.midpoint) / self.scale)
+
+
+class _Prepared(AbstractRate):
+    """A rate with everything done ahead of the time loop that does not depend on the voltage."""
+
+    amplitude: FloatArray
+    per_scale: FloatArray
+    offset: FloatArray
+    shape: Callable[[FloatArray], FloatArray] = eqx.field(static=True)
+
+    def __call__(self, v: FloatArray) -> FloatArray:
+        return self.amplitude * self.shape(v * self.per_scale - self.offset)
+
+
+class _Modified(AbstractRate):
+    """Any rate, moved and scaled."""
+
+    rate: AbstractRate
+    factor: FloatArray
+    shift: FloatArray
+
+    def __call__(self, v: FloatArray) -> FloatArray:
+        return self.factor * self.rate(v - self.shift)
+
+
+def prepare_rate(rate: AbstractRate, factor: FloatArray, shift: FloatArray) -> AbstractRate:
+    """`factor * rate(v - shift)` as a rate, for use in a time loop."""
+    if not isinstance(rate, _AbstractScaled):
+        return _Modified(rate, factor, shift)
+    per_scale = 1 / rate.scale
+    return _Prepared(factor * rate.amplitude(), per_scale, (rate.midpoint + shift) * per_scale, rate.shape)
+
+
+class Exponential(_AbstractScaled):
     """`rate * exp((v - midpoint) / scale)`.
 
     The midpoint only rescales the rate, so it is a fixed reference voltage and not trained unless asked for by name.
@@ -30,27 +80,39 @@ class Exponential(AbstractRate):
     midpoint: Parameter = parameter(unit="mV", trainable=False, spread=5.0)
     scale: Parameter = parameter(unit="mV", spread=4.0)
 
-    def __call__(self, v: FloatArray) -> FloatArray:
-        return self.rate * jnp.exp((v - self.midpoint) / self.scale)
+    def amplitude(self) -> FloatArray:
+        return self.rate
+
+    @staticmethod
+    def shape(x: FloatArray) -> FloatArray:
+        return jnp.exp(x)
 
 
-class LinearExponential(AbstractRate):
+class LinearExponential(_AbstractScaled):
     """`rate * (v - midpoint) / (1 - exp(-(v - midpoint) / scale))`, which is `rate * scale` at the midpoint."""
 
     rate: Parameter = parameter(unit="1/(ms mV)", lower=0.0)
     midpoint: Parameter = parameter(unit="mV", spread=5.0)
     scale: Parameter = parameter(unit="mV", spread=4.0)
 
-    def __call__(self, v: FloatArray) -> FloatArray:
-        return self.rate * self.scale * exprel((v - self.midpoint) / self.scale)
+    def amplitude(self) -> FloatArray:
+        return self.rate * self.scale
+
+    @staticmethod
+    def shape(x: FloatArray) -> FloatArray:
+        return exprel(x)
 
 
-class Sigmoid(AbstractRate):
+class Sigmoid(_AbstractScaled):
     """`rate / (1 + exp(-(v - midpoint) / scale))`."""
 
     rate: Parameter = parameter(unit="1/ms", lower=0.0)
     midpoint: Parameter = parameter(unit="mV", spread=5.0)
     scale: Parameter = parameter(unit="mV", spread=4.0)
 
-    def __call__(self, v: FloatArray) -> FloatArray:
-        return self.rate * jax.nn.sigmoid((v - self.midpoint) / self.scale)
+    def amplitude(self) -> FloatArray:
+        return self.rate
+
+    @staticmethod
+    def shape(x: FloatArray) -> FloatArray:
+        return jax.nn.sigmoid(x)
