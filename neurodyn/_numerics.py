@@ -92,6 +92,26 @@ def _(primals, tangents):
     return value, jnp.where(small, series, value * (1 - value + x)) / jnp.where(small, 1.0, x) * dx
 
 
+@jax.custom_jvp
+def materialise(x: FloatArray, one: FloatArray) -> FloatArray:
+    """`x`, with a derivative that the compiler works out once, at the price of a division by `one`, instead of again at every use.
+
+    `one` is 1 but must not be known to be at compile time: see `opaque_one`.
+    """
+    del one
+    return x
+
+
+@materialise.defjvp
+def _(primals, tangents):
+    return primals[0], tangents[0] / primals[1]
+
+
+def opaque_one(x: FloatArray) -> FloatArray:
+    """1 in a form that no compiler sees through (NaN if `x` is not finite)."""
+    return jax.lax.stop_gradient(jnp.exp(0.0 * x))
+
+
 def sinc(x: FloatArray) -> FloatArray:
     """`sin(x)/x` with its limit 1 at zero, differentiable everywhere."""
     small = jnp.abs(x) < 1e-2

@@ -6,6 +6,7 @@ from typing import Self
 
 import jax.numpy as jnp
 
+from .._numerics import materialise, opaque_one
 from .._parameter import Parameterised, parameter
 from .._types import FloatArray, Parameter
 from .rates import AbstractRate, prepare_rate
@@ -64,7 +65,8 @@ class AlphaBeta(AbstractGate):
 
     def at_temperature(self, temperature: FloatArray) -> AbstractGate:
         factor = self.factor if self.q10 is None else self.factor * self.q10(temperature)
-        return _PreparedAlphaBeta(*(prepare_rate(rate, factor, self.shift) for rate in (self.alpha, self.beta)))
+        alpha, beta = (prepare_rate(rate, factor, self.shift) for rate in (self.alpha, self.beta))
+        return _PreparedAlphaBeta(alpha, beta, opaque_one(factor))
 
 
 class _PreparedAlphaBeta(AbstractGate):
@@ -72,12 +74,15 @@ class _PreparedAlphaBeta(AbstractGate):
 
     alpha: AbstractRate
     beta: AbstractRate
+    one: FloatArray
 
     def rates(self, v: FloatArray, temperature: FloatArray) -> tuple[FloatArray, FloatArray]:
         del temperature
         seen = _bounded(v)
         opening = self.alpha(seen)
-        return opening, opening + self.beta(seen)
+        total = opening + self.beta(seen)
+        # Their cotangents are used by every constant of the gate: a fifth of the time of a gradient if worked out each time.
+        return materialise(opening, self.one), materialise(total, self.one)
 
     def at_temperature(self, temperature: FloatArray) -> AbstractGate:
         del temperature
