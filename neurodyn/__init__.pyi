@@ -6,6 +6,7 @@ from . import (
     kinetics as kinetics,
     plot as plot,
     points as points,
+    reducers as reducers,
 )
 from ._configure import configure_cpu as configure_cpu
 from ._describe import describe as describe
@@ -21,11 +22,13 @@ from ._serialise import load as load, save as save
 from ._simulate import (
     Adaptive as Adaptive,
     FixedStep as FixedStep,
+    GradientPlan as GradientPlan,
     GridReset as GridReset,
     Solution as Solution,
     Spikes as Spikes,
     Status as Status,
     simulate as simulate,
+    vmap as vmap,
 )
 from ._solver import Staggered as Staggered
 from ._stimulus import (

@@ -27,6 +27,7 @@ _TANH_P = (
 )
 _TANH_Q = (4.89352518554385e-03, 2.26843463243900e-03, 1.18534705686654e-04, 1.19825839466702e-06)
 _TANH_LIMIT = 7.9
+_PHI1_LIMIT = 8.0
 
 
 def _polynomial(x: FloatArray, coefficients: tuple[float, ...]) -> FloatArray:
@@ -44,28 +45,31 @@ def _terms(x: FloatArray, single: int, double: int) -> int:
 # a division or an exponential again wherever it is used: hence derivatives by hand, with the division last.
 
 
-@jax.custom_jvp
 def phi1(z: FloatArray) -> FloatArray:
     """`(exp(z) - 1)/z`, the factor of an exponential step, with its limit 1 at `z = 0`.
 
-    In single precision one rational function, from `exp(z) - 1 = 2 t/(1 - t)` with `t = tanh(z/2)`: no exponential, and right to rounding near
-    zero. It loses digits as z grows above 1 and stays put above 8: a step over which a state grows by e^8 is meaningless anyway. In
-    double precision a series below |z| = 0.1 and the closed form above.
+    In double precision a series below |z| = 0.1 and the closed form above. In single precision one rational function, without an exponential: right
+    to rounding for z < 1, to 1e-4 for z < 8, and constant from there on (a state that grows by e^8 in a step is lost anyway).
     """
     z = jnp.asarray(z)
+    return _phi1(z if z.dtype == jnp.float64 else jnp.minimum(z, _PHI1_LIMIT))
+
+
+@jax.custom_jvp
+def _phi1(z: FloatArray) -> FloatArray:
     if z.dtype == jnp.float64:
         return jnp.where(jnp.abs(z) < 0.1, _polynomial(z, _PHI1[:10]), (jnp.exp(z) - 1) / z)
-    u = jnp.clip(z / 2, -_TANH_LIMIT, 4.0)
+    # exp(z) - 1 = 2 t/(1 - t) with t = tanh(z/2) = u p/q
+    u = jnp.maximum(z / 2, -_TANH_LIMIT)
     p, q = _polynomial(u * u, _TANH_P), _polynomial(u * u, _TANH_Q)
     saturated = z < -2 * _TANH_LIMIT
     return jnp.where(saturated, -1.0, p) / jnp.where(saturated, z, q - u * p)
 
 
-@phi1.defjvp
+@_phi1.defjvp
 def _(primals, tangents):
     (z,), (dz,) = primals, tangents
-    z = jnp.asarray(z)
-    value = phi1(z)
+    value = _phi1(z)
     small = jnp.abs(z) < 0.1
     series = _polynomial(z, _PHI1_SLOPE[: _terms(z, 4, 10)])
     return value, jnp.where(small, series, value * (z - 1) + 1) / jnp.where(small, 1.0, z) * dz

@@ -233,7 +233,9 @@ def test_rejected_steps_do_not_poison_the_gradient():
     reverse = _reverse(jnp.asarray(120.0), nd.Adaptive(**loose))
     forward = _forward(jnp.asarray(120.0), nd.Adaptive(**loose, adjoint=dfx.ForwardMode()))
     assert np.isfinite(reverse).all()
-    np.testing.assert_allclose(reverse, forward, rtol=1e-9)
+    np.testing.assert_allclose(reverse[0], forward[0], rtol=1e-9)
+    # After three spikes at such a tolerance a change of g_na by 1e-14 of itself moves the gradient by 1e-8: rounding decides.
+    np.testing.assert_allclose(reverse[1], forward[1], rtol=1e-6)
     # Reference (see below) within what such a tolerance is good for.
     assert float(reverse[0]) == pytest.approx(-0.00818, rel=0.2)
 

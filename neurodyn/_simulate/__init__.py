@@ -1,5 +1,7 @@
 """Integration of a model in time."""
 
+from .blocks import vmap as vmap
+from .memory import GradientPlan as GradientPlan
 from .method import Adaptive as Adaptive, FixedStep as FixedStep, GridReset as GridReset, Method as Method
 from .rest import rest_state as rest_state
 from .simulate import simulate as simulate

@@ -14,8 +14,10 @@ from .._numerics import all_finite, nan_where
 from .._solver import AbstractLeapfrog
 from .._stimulus import AbstractStimulus, Instant
 from .._types import FloatArray, RealScalar, State
+from ..reducers import AbstractReducer, Samples
 from .crossing import compact, upward_crossings
 from .lanes import tangents_per_lane
+from .memory import GradientPlan
 from .method import FixedStep
 from .recorder import Recorder
 from .solution import Solution, Spikes, Status
@@ -107,7 +109,8 @@ class _Stepper(eqx.Module):
         y, _, _, state, result = self.solver.step(
             term(self.model), 0.0, self.dt, carry.y, problem, carry.solver_state, jnp.asarray(True)
         )
-        return _Carry(y, state, carry.failed | (result != dfx.RESULTS.successful))
+        failed = result != dfx.RESULTS.successful
+        return _Carry(y, state, failed if carry.failed is None else carry.failed | failed)
 
 
 def _for_scan(solver: dfx.AbstractSolver) -> dfx.AbstractSolver:
@@ -117,46 +120,124 @@ def _for_scan(solver: dfx.AbstractSolver) -> dfx.AbstractSolver:
     return solver
 
 
-def _scan(stepper: _Stepper, recorder: Recorder, carry: _Carry, first, count: int, record: bool):
-    """`count` steps from step `first`; each recorded at its end, or none."""
+class _Run(eqx.Module):
+    """A run of some steps: what is sampled, and what is kept for the reverse pass."""
 
-    def body(carry, k):
-        carry, event = stepper.step(carry, k)
-        return carry, (stepper.sample(recorder, carry, k + 1) if record else {}, event)
+    stepper: _Stepper
+    sampler: Recorder
+    plan: GradientPlan = eqx.field(static=True)
 
-    return jax.lax.scan(jax.checkpoint(body, prevent_cse=False), carry, first + jnp.arange(count))
+    def scan(self, carry: _Carry, first, count: int, sample: bool):
+        """`count` steps from step `first`; each sampled at its end, or none."""
+
+        def body(carry, k):
+            carry, event = self.stepper.step(carry, k)
+            return carry, (self.stepper.sample(self.sampler, carry, k + 1) if sample else {}, event)
+
+        def steps(carry, first, count):
+            if self.plan.checkpoint != "none":
+                return jax.lax.scan(jax.checkpoint(body, prevent_cse=False), carry, first + jnp.arange(count))
+            return jax.lax.scan(body, carry, first + jnp.arange(count))
+
+        segment = self.plan.segment
+        whole, rest = divmod(count, segment)
+        if self.plan.checkpoint != "nested" or whole < 2:
+            return steps(carry, first, count)
+        one = jax.checkpoint(lambda carry, j: steps(carry, first + j * segment, segment), prevent_cse=False)
+        carry, out = jax.lax.scan(one, carry, jnp.arange(whole))
+        out = jtu.tree_map(lambda x: x.reshape(whole * segment, *x.shape[2:]), out)
+        if rest:
+            carry, more = steps(carry, first + whole * segment, rest)
+            out = _concatenate(out, more)
+        return carry, out
+
+    def every_step(self, y0: State, steps: int):
+        """The samples at steps 0, 1, 2, ... and the event of every step."""
+        carry = self.stepper.init(y0)
+        first = self.stepper.sample(self.sampler, carry, 0)
+        carry, (samples, events) = self.scan(carry, 0, steps, bool(first))
+        return carry, _concatenate(_as_row(first), samples), events
+
+    def every_few(self, y0: State, steps: int, every: int):
+        """The samples at steps 0, every, 2 every, ... and the event of every step."""
+        carry = self.stepper.init(y0)
+        first = self.stepper.sample(self.sampler, carry, 0)
+        blocks, rest = divmod(steps, every)
+
+        def block(carry, j):
+            carry, (_, events) = self.scan(carry, j * every, every, False)
+            return carry, (self.stepper.sample(self.sampler, carry, (j + 1) * every), events)
+
+        carry, (samples, events) = jax.lax.scan(block, carry, jnp.arange(blocks))
+        events = jtu.tree_map(lambda x: x.reshape(blocks * every, *x.shape[2:]), events)
+        if rest:
+            carry, (_, more) = self.scan(carry, blocks * every, rest, False)
+            events = _concatenate(events, more)
+        return carry, _concatenate(_as_row(first), samples), events
+
+    def reduced(self, y0: State, steps: int, reducers: dict[str, tuple[AbstractReducer, tuple[str, ...]]]):
+        """The reducers' results. A chunk of steps at a time is sampled, and recomputed in the reverse pass."""
+        stepper = self.stepper
+        carry = stepper.init(y0)
+
+        def samples(first, count, values, fired):
+            ts = stepper.origin + stepper.dt * (first + jnp.arange(1, 1 + count, dtype=jnp.result_type(stepper.origin)))
+            return {
+                name: Samples(ts, {path: values[path] for path in paths}, fired)
+                for name, (_, paths) in reducers.items()
+            }
+
+        def chunk(state, first, count):
+            carry, margin, known = state
+            carry, (values, events) = self.scan(carry, first, count, True)
+            fired, margin = _fired(margin, events)
+            given = samples(first, count, values, fired)
+            known = {name: reducer.update(known[name], given[name]) for name, (reducer, _) in reducers.items()}
+            return carry, margin, known
+
+        margin = stepper.margin(carry, 0)
+        fired = _nothing_fired(stepper.model, y0)
+        begin = samples(-1, 1, _as_row(stepper.sample(self.sampler, carry, 0)), fired)
+        state = (carry, margin, {name: reducer.init(begin[name]) for name, (reducer, _) in reducers.items()})
+        whole, rest = divmod(steps, _CHUNK)
+        one = jax.checkpoint(lambda state, j: (chunk(state, j * _CHUNK, _CHUNK), None), prevent_cse=False)
+        state, _ = jax.lax.scan(one, state, jnp.arange(whole))
+        if rest:
+            state = chunk(state, whole * _CHUNK, rest)
+        carry, _, known = state
+        return carry, {name: reducer.result(known[name]) for name, (reducer, _) in reducers.items()}
+
+
+_CHUNK = 16  # steps: a block of lanes stays in the fastest cache
+
+
+def _as_row(tree: Any) -> Any:
+    return jtu.tree_map(lambda x: x[None], tree)
 
 
 def _concatenate(*parts: Any) -> Any:
     return jtu.tree_map(lambda *x: jnp.concatenate(x), *parts)
 
 
-def _run(stepper: _Stepper, recorder: Recorder, y0: State, steps: int, every: int):
-    """Samples at steps 0, every, 2 every, ... and the event of every step."""
-    carry = stepper.init(y0)
-    first = jtu.tree_map(lambda x: x[None], stepper.sample(recorder, carry, 0))
-    if every == 1:
-        carry, (samples, events) = _scan(stepper, recorder, carry, 0, steps, bool(first))
-        return carry, _concatenate(first, samples), events
-    blocks, rest = divmod(steps, every)
+def _fired(margin: FloatArray | None, events: Any) -> tuple[Any, FloatArray | None]:
+    """Whether units fired in each of some steps, and the margin at their end, from that at their beginning."""
+    if margin is None:
+        return (None if events is None else events > 0), None
+    margins = jnp.concatenate([margin[None], events])
+    return (margins[:-1] <= 0) & (margins[1:] > 0), margins[-1]
 
-    def block(carry, j):
-        carry, (_, events) = _scan(stepper, recorder, carry, j * every, every, False)
-        return carry, (stepper.sample(recorder, carry, (j + 1) * every), events)
 
-    carry, (samples, events) = jax.lax.scan(block, carry, jnp.arange(blocks))
-    events = jtu.tree_map(lambda x: x.reshape(blocks * every, *x.shape[2:]), events)
-    if rest:
-        carry, (_, more) = _scan(stepper, recorder, carry, blocks * every, rest, False)
-        events = _concatenate(events, more)
-    return carry, _concatenate(first, samples), events
+def _nothing_fired(model: AbstractNeuron, y0: State) -> Any:
+    if not isinstance(model, AbstractSpikingNeuron):
+        return None
+    return jnp.zeros_like(model.margin(0.0, y0), bool)[None]
 
 
 def _spikes(stepper: _Stepper, events, y0: State, ts: FloatArray, max_spikes: int) -> Spikes | None:
     if not isinstance(stepper.model, AbstractSpikingNeuron) or max_spikes == 0:
         return None
     if not stepper.model.resets:
-        return upward_crossings(ts, jnp.concatenate([stepper.margin(stepper.init(y0), 0)[None], events]), max_spikes)
+        return upward_crossings(ts, jnp.concatenate([stepper.model.margin(0.0, y0)[None], events]), max_spikes)
     times = jnp.broadcast_to(ts[1:].reshape((-1,) + (1,) * (events.ndim - 1)), events.shape)
     return compact(events > 0, times, max_spikes)
 
@@ -189,18 +270,31 @@ def simulate_fixed(
     ts: FloatArray | None,
     every: int,
     max_spikes: int,
+    reducers: dict[str, tuple[AbstractReducer, tuple[str, ...]]],
 ) -> Solution:
     """Run `steps` steps of `dt` from the state `y0`. Arguments as in `simulate`, already checked."""
     dtype = jtu.tree_leaves(y0)[0].dtype
-    stepper = _Stepper(model, stimulus, _for_scan(method.solver), jnp.asarray(t0, dtype), dt, max_spikes > 0)
+    origin = jnp.asarray(t0, dtype)
+    stepper = _Stepper(model, stimulus, _for_scan(method.solver), origin, dt, max_spikes > 0 or bool(reducers))
+    plan = method.plan(y0, steps)
+
     @tangents_per_lane
     def run(stepper, y0):
-        return _run(stepper, recorder, y0, steps, every)
+        if every == 1:
+            return _Run(stepper, recorder, plan).every_step(y0, steps)
+        return _Run(stepper, recorder, plan).every_few(y0, steps, every)
 
-    carry, samples, events = run(stepper, y0)
+    @tangents_per_lane
+    def reduce(stepper, y0, reducers):
+        return _Run(stepper, recorder, plan).reduced(y0, steps, reducers)
+
+    if reducers:
+        (carry, reduced), samples, events = reduce(stepper, y0, reducers), {}, None
+    else:
+        (carry, samples, events), reduced = run(stepper, y0), {}
     final = stepper.synchronised(carry, steps)
     grid = t0 + dt * jnp.arange(steps + 1, dtype=dtype)
-    spikes = _spikes(stepper, events, y0, grid, max_spikes)
+    spikes = None if reducers else _spikes(stepper, events, y0, grid, max_spikes)
     bad = ~all_finite(final)
     status = jnp.where(bad, Status.non_finite, Status.ok)
     if carry.failed is not None:
@@ -209,6 +303,9 @@ def simulate_fixed(
         samples = nan_where(carry.failed, samples)
     if spikes is not None:
         status = jnp.where((status == Status.ok) & jnp.any(spikes.overflow), Status.spike_overflow, status)
+    reduced = nan_where(bad, reduced)
     if ts is not None:
-        return Solution(ts, _interpolate(grid, samples, ts), spikes, status, nan_where(bad, final))
-    return Solution(grid[::every], samples, spikes, status, nan_where(bad, final))
+        grid, samples = ts, _interpolate(grid, samples, ts)
+    else:
+        grid = grid[:0] if reducers else grid[::every]
+    return Solution(grid, samples, spikes, status, nan_where(bad, final), reduced)

@@ -1,12 +1,17 @@
 """How a run is integrated."""
 
-from typing import TypeAlias
+import math
+from typing import TypeAlias, get_args
 
 import diffrax as dfx
 import equinox as eqx
+import jax.tree_util as jtu
 
+from .._model import AbstractNeuron
 from .._parameter import check_positive
 from .._solver import Staggered
+from .._types import State
+from .memory import Checkpoint, GradientPlan, plan
 
 
 class GridReset(eqx.Module):
@@ -29,14 +34,34 @@ class FixedStep(eqx.Module):
     - `solver`: a Diffrax solver. `Staggered()` is second order and as fast as a hand-written loop; explicit Runge-Kutta solvers work too (the drive
         is averaged over each step, which limits them to second order where it varies).
     - `reset`: what happens when a resetting model crosses its threshold.
+    - `checkpoint`: what is kept for a gradient: see `GradientPlan`. `"auto"` keeps the state before each step if that fits into `memory`, and else
+        nests, at the price of one more forward pass.
+    - `memory`: bytes that one member of a batch may keep for its gradient; None for a quarter of the device's memory over 128 members.
     """
 
     dt: float = eqx.field(static=True, default=0.025)
     solver: dfx.AbstractSolver = Staggered()
     reset: AbstractReset = GridReset()
+    checkpoint: Checkpoint = eqx.field(static=True, default="auto")
+    memory: int | None = eqx.field(static=True, default=None)
 
     def __check_init__(self):
         check_positive("FixedStep.dt", self.dt, "ms")
+        if self.checkpoint not in get_args(Checkpoint):
+            raise ValueError(
+                f"FixedStep.checkpoint = {self.checkpoint!r} is not allowed: must be one of {', '.join(get_args(Checkpoint))}"
+            )
+        if self.memory is not None:
+            check_positive("FixedStep.memory", self.memory, "bytes")
+
+    def plan(self, y0: State, steps: int) -> GradientPlan:
+        """What a run of `steps` steps from the state `y0` keeps for its gradient."""
+        size = sum(x.size * x.dtype.itemsize for x in jtu.tree_leaves(y0))
+        return plan(self.checkpoint, self.memory, size, steps)
+
+    def gradient_plan(self, model: AbstractNeuron, duration: float) -> GradientPlan:
+        """What a run of a model for `duration` ms keeps for its gradient."""
+        return self.plan(eqx.filter_eval_shape(type(model).init, model), math.ceil(duration / self.dt * (1 - 1e-9)))
 
 
 class Adaptive(eqx.Module):

@@ -16,6 +16,10 @@ class Recorder(eqx.Module):
     states: tuple[str, ...] = eqx.field(static=True)
     observables: tuple[str, ...] = eqx.field(static=True)
 
+    @property
+    def paths(self) -> tuple[str, ...]:
+        return self.states + self.observables
+
     def __call__(self, model: AbstractNeuron, t: RealScalar, y: State, drive: Callable[[], Any]) -> dict[str, Any]:
         leaves = named_leaves(y)
         record = {path: leaves[path] for path in self.states}
@@ -37,7 +41,7 @@ def make_recorder(model: AbstractNeuron, y: State, drive: Any, record: str | Seq
         voltages = [name for name in names if name.split(".")[-1] == "v"]
         chosen = voltages or states
     else:
-        chosen = match(record, names, "state or observable")
+        chosen = match(record, names, "state or observable") if record else []
     return Recorder(
         tuple(name for name in chosen if name in states), tuple(name for name in chosen if name not in states)
     )

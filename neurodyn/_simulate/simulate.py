@@ -1,7 +1,7 @@
 """`simulate`: one run of one model. Batches are `jax.vmap`'s or `sweep`'s business."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import equinox as eqx
@@ -17,6 +17,7 @@ from .._parameter import ParameterInfo, as_floating, check_positive, check_value
 from .._paths import named_leaves
 from .._stimulus import AbstractStimulus
 from .._types import State
+from ..reducers import AbstractReducer
 from .adaptive import simulate_adaptive
 from .fixed import simulate_fixed
 from .method import Adaptive, FixedStep, Method
@@ -38,6 +39,7 @@ def simulate(
     record: str | Sequence[str] | None = None,
     every: int = 1,
     max_spikes: int | None = None,
+    reduce: Mapping[str, AbstractReducer] | None = None,
 ) -> Solution:
     """Integrate a neuron from `t0` to `t1` ms.
 
@@ -55,6 +57,8 @@ def simulate(
     - `record`: paths or patterns of states and observables (`"v"`, `"na.*"`, `"i_*"`); the voltage by default.
     - `every`: record every so many steps only, at 1/every of the cost.
     - `max_spikes`: size of the spike buffer; by default one spike every 2 ms fits. 0 to skip spikes.
+    - `reduce`: reducers by name (`nd.reducers`), such as `{"count": nd.reducers.SpikeCount(), "mean": nd.reducers.Mean("v")}`, evaluated inside
+        the time loop. Nothing else is recorded then and no spikes are located; the results are in `Solution.reduced`. Fixed steps only.
 
     **Returns:** a `Solution`. A run that fails does not raise: see `Solution.status`.
 
@@ -74,13 +78,15 @@ def simulate(
     steps = max(1, math.ceil((t1 - t0) / dt * (1 - 1e-9)))
     spikes = math.ceil((t1 - t0) / 2) + 1 if max_spikes is None else max_spikes
     recorded = record if record is None or isinstance(record, str) else tuple(record)
-    return _simulate(
-        model, stimulus, float(t0), float(t1), steps, method, y0, times, recorded, every if ts is None else 1, spikes
-    )
+    reducers = _check_reducers(reduce, method, record, ts, max_spikes)
+    if reducers:
+        recorded, spikes = (), 0
+    every = every if ts is None else 1
+    return _simulate(model, stimulus, float(t0), float(t1), steps, method, y0, times, recorded, every, spikes, reducers)
 
 
 @eqx.filter_jit
-def _simulate(model, stimulus, t0, t1, steps, method, y0, ts, record, every, max_spikes) -> Solution:
+def _simulate(model, stimulus, t0, t1, steps, method, y0, ts, record, every, max_spikes, reducers) -> Solution:
     model, stimulus = prepare(model), prepare(stimulus)
     state: State
     if y0 is None:
@@ -92,12 +98,28 @@ def _simulate(model, stimulus, t0, t1, steps, method, y0, ts, record, every, max
     state = jtu.tree_map(jnp.asarray, state)
     drive = jax.eval_shape(lambda s: s(0.0), stimulus)
     check_shapes(model, state, drive)
+    paths = {name: make_recorder(model, state, drive, reducer.needs()).paths for name, reducer in reducers.items()}
+    if reducers:
+        record = tuple(dict.fromkeys(path for found in paths.values() for path in found))
     recorder = make_recorder(model, state, drive, record)
     dtype = jtu.tree_leaves(state)[0].dtype
     if isinstance(method, FixedStep):
         dt = (t1 - t0) / steps
         at = None if ts is None else ts.astype(dtype)
-        return simulate_fixed(model, stimulus, state, t0, steps, dt, method, recorder, at, every, max_spikes)
+        return simulate_fixed(
+            model,
+            stimulus,
+            state,
+            t0,
+            steps,
+            dt,
+            method,
+            recorder,
+            at,
+            every,
+            max_spikes,
+            {name: (reducer, paths[name]) for name, reducer in reducers.items()},
+        )
     _check_tolerance(method, dtype)
     if ts is None:
         ts = t0 + (t1 - t0) / steps * jnp.arange(0, steps + 1, every)
@@ -127,6 +149,26 @@ def _check_arguments(model, stimulus, t0, t1, dt, method, every, max_spikes) -> 
         raise ValueError(f"every = {every!r} is not allowed: must be a whole number >= 1")
     if max_spikes is not None and (isinstance(max_spikes, bool) or not isinstance(max_spikes, int) or max_spikes < 0):
         raise ValueError(f"max_spikes = {max_spikes!r} is not allowed: must be a whole number >= 0")
+
+
+def _check_reducers(reduce, method, record, ts, max_spikes) -> dict[str, AbstractReducer]:
+    if reduce is None:
+        return {}
+    for name, reducer in reduce.items():
+        if not isinstance(reducer, AbstractReducer):
+            raise ValueError(
+                f"reduce[{name!r}] = {reducer!r} is not allowed: must be a reducer such as nd.reducers.SpikeCount()"
+            )
+    if not isinstance(method, FixedStep):
+        raise ValueError(
+            "reduce is not allowed with method = Adaptive: its steps are not even; use FixedStep, or reduce the Solution"
+        )
+    for name, given in (("record", bool(record)), ("ts", ts is not None), ("max_spikes", bool(max_spikes))):
+        if given and reduce:
+            raise ValueError(
+                f"{name} is not allowed together with reduce, which stores nothing: run simulate without reduce for it"
+            )
+    return dict(reduce)
 
 
 def _checked_state(model: AbstractNeuron, y0: State) -> State:

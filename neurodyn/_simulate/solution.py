@@ -52,6 +52,7 @@ class Solution(eqx.Module):
     - `spikes`: `Spikes`; an error for a model without them or when none were asked for.
     - `status`: an integer, see `Status`; has the batch shape under `vmap`.
     - `final`: the state at the end, to continue from (`simulate(..., y0=sol.final)`).
+    - `reduced`: the results of the reducers, by name.
     """
 
     ts: FloatArray
@@ -59,6 +60,7 @@ class Solution(eqx.Module):
     located: Spikes | None
     status: IntArray
     final: State
+    reduced: dict[str, Any] = eqx.field(default_factory=dict)
 
     @property
     def v(self) -> FloatArray:

@@ -1,0 +1,50 @@
+"""How much memory the reverse pass of a fixed-step run may take, and what is kept for it."""
+
+import dataclasses
+import math
+import os
+from typing import Literal, TypeAlias
+
+import jax
+
+
+Checkpoint: TypeAlias = Literal["auto", "none", "step", "nested"]
+
+#: A quarter of the memory, shared by as many members as `vmap` has in a block.
+_FRACTION, _MEMBERS = 0.25, 128
+
+
+@dataclasses.dataclass(frozen=True)
+class GradientPlan:
+    """What a fixed-step run keeps for its reverse pass. Made by `FixedStep.gradient_plan`.
+
+    **Fields:**
+
+    - `checkpoint`: `"none"` (every intermediate result), `"step"` (the state before each step; each step is computed twice) or `"nested"` (the state
+        at every `segment` steps, and at each step of one segment at a time; each step is computed three times).
+    - `segment`: steps between the states that are kept for the whole run.
+    - `kept_bytes`: size of the states kept for one member at any one time (unknown for `"none"`: a hundred times the state per step or so).
+    """
+
+    checkpoint: Literal["none", "step", "nested"]
+    segment: int
+    kept_bytes: int
+
+
+def device_bytes() -> int:
+    """Memory of the default device."""
+    device = jax.local_devices()[0]
+    limit = (device.memory_stats() or {}).get("bytes_limit") if device.platform != "cpu" else None
+    return limit or os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def plan(checkpoint: Checkpoint, budget: int | None, state_bytes: int, steps: int) -> GradientPlan:
+    """The plan for `steps` steps of a state of `state_bytes`: with `"auto"`, every step's state if that fits into the budget, else nested."""
+    whole = state_bytes * steps
+    if checkpoint == "auto":
+        allowed = device_bytes() * _FRACTION / _MEMBERS if budget is None else budget
+        checkpoint = "step" if whole <= allowed else "nested"
+    if checkpoint == "nested":
+        segment = math.ceil(math.sqrt(steps))
+        return GradientPlan("nested", segment, state_bytes * (segment + math.ceil(steps / segment)))
+    return GradientPlan(checkpoint, 1, whole)
