@@ -41,6 +41,7 @@ from ._stimulus import (
     Sine as Sine,
     Step as Step,
 )
+from ._sweep import SweepResult as SweepResult, sample as sample, sweep as sweep
 from .channels import AbstractChannel as AbstractChannel
 from .fitting import FitResult as FitResult, fit as fit, tie as tie
 from .points import (

@@ -61,17 +61,17 @@ def test_importing_the_package_does_not_import_jax():
 # Imports run from the right of this list to the left only; modules of one entry may import one another.
 _LAYERS = [
     {"_types"},
-    {"_numerics", "_paths", "reducers"},
+    {"_numerics", "_paths", "_files", "reducers"},
     {"_parameter"},
     {"_model", "_describe", "_configure"},
     {"_solver", "_stimulus", "kinetics", "analysis"},
     {"_simulate", "channels"},
     {"points", "fitting"},
     {"_serialise"},
-    {"plot", "io"},
+    {"plot", "io", "_sweep"},
     {"cli"},
 ]
-_GENERIC = {"_model", "_solver", "_simulate", "_stimulus", "fitting"}
+_GENERIC = {"_model", "_solver", "_simulate", "_stimulus", "_sweep", "fitting"}
 _CONCRETE = {"points", "channels", "kinetics"}
 
 

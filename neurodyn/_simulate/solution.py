@@ -22,6 +22,8 @@ class Status(enum.IntEnum):
     solver_failed = 4
     #: More spikes than `max_spikes`: the first ones are kept, and `spikes.count` says how many there were.
     spike_overflow = 5
+    #: A parameter outside its physical range, or NaN: `sweep` does not run such a member.
+    invalid_parameter = 6
 
 
 class Spikes(eqx.Module):

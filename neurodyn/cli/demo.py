@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import neurodyn as nd
-from neurodyn import _serialise
+from neurodyn import _files
 from neurodyn._parameter import parameters
 from neurodyn.plot.axes import DATA, MODEL
 
@@ -153,7 +153,7 @@ def run(output: Path, seed: int = 4, force: bool = False) -> int:
     result = recover(case, progress=sys.stderr.isatty())
     seconds = time.monotonic() - began
     summary = report(case, result, seed, seconds)
-    _serialise.write_text(output / "report.json", json.dumps(summary, indent=2) + "\n")
+    _files.write_text(output / "report.json", json.dumps(summary, indent=2) + "\n")
     nd.save(output / "parameters.json", result.model)
     figure(case, result).savefig(output / "figure.png", dpi=120)
     scores = summary["coincidence_factor_on_unseen_stimulus"]

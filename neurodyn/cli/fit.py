@@ -10,7 +10,7 @@ import jax
 import numpy as np
 import optax
 
-from .. import _serialise
+from .. import _files, _serialise
 from ..fitting import FitResult, fit
 from ..fitting.fit import falling_rate
 from . import schema
@@ -47,7 +47,7 @@ def run(loaded: Loaded, output: Path | None, force: bool) -> int:
         traces = [sweep.simulate(result.model) for sweep in plan.sweeps]
         report = make_report(loaded, plan, result, traces, best_passive(plan), warned)
         with whole_folder(folder) as place:
-            _serialise.write_text(place / "report.json", json.dumps(report, indent=2, allow_nan=False) + "\n")
+            _files.write_text(place / "report.json", json.dumps(report, indent=2, allow_nan=False) + "\n")
             _serialise.save(place / "parameters.json", result.model)
             make_figure(plan, result, traces).savefig(place / "figure.png", dpi=120)
     _tell(report, result, folder)
