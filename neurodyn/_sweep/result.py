@@ -128,7 +128,7 @@ class SweepResult:
         **Raises:** `ValueError` for a file that is no such archive.
         """
         try:
-            with np.load(path, allow_pickle=False) as archive:
+            with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
                 arrays = {name: archive[name] for name in archive.files}
             header = json.loads(str(arrays["header"]))
             return cls(
