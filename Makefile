@@ -5,7 +5,9 @@ BIN := $(VENV)/bin
 WORKERS ?= 2
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test test-all evidence notebooks lint clean
+PEERS := benchmarks/.peers
+
+.PHONY: demo test test-all evidence bench notebooks lint clean
 
 $(STAMP): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -25,10 +27,18 @@ test-all: $(STAMP)
 evidence: $(STAMP)
 	$(BIN)/python -m benchmarks.evidence $(if $(ONLY),--only '$(ONLY)')
 
+$(PEERS)/%/.installed: benchmarks/speed/requirements-%.txt
+	$(PYTHON) -m venv $(PEERS)/$*
+	$(PEERS)/$*/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	touch $@
+
+bench: $(STAMP) $(PEERS)/jaxley/.installed $(PEERS)/neuron/.installed
+	$(BIN)/python -m benchmarks.speed $(BENCH)
+
 lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
 
 clean:
-	rm -rf $(VENV) neurodyn-demo
+	rm -rf $(VENV) $(PEERS) neurodyn-demo

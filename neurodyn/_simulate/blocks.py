@@ -12,7 +12,7 @@ import jax.tree_util as jtu
 _VECTOR = 16  # lanes of the widest vector instructions
 
 
-def vmap(function: Callable[..., Any], in_axes: Any = 0, *, block: int = 128) -> Callable[..., Any]:
+def vmap(function: Callable[..., Any], in_axes: Any = 0, *, block: int = 256) -> Callable[..., Any]:
     """`jax.vmap`, in blocks of members: the way to run a large population.
 
     All time steps of one block are done before the next one begins, so that its state stays in cache (a population of 10,000 Hodgkin-Huxley neurons
