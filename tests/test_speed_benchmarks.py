@@ -10,7 +10,7 @@ from benchmarks.speed import __main__ as benchmark, ours, plain_scan
 def test_the_engines_compute_the_same():
     drive = jnp.linspace(5.0, 20.0, 3)
     scan = np.asarray(jax.jit(plain_scan.recorded)(plain_scan.parameters(), drive)).T
-    mine = np.asarray(jax.jit(ours.recorded)(ours.parameters(), drive))[:, 1:]
+    mine = np.asarray(jax.jit(ours.recorded)(ours.parameters(), drive)).T[:, 1:]
 
     def spikes(v):
         return [np.flatnonzero((row[:-1] <= 0) & (row[1:] > 0)) * plain_scan.DT for row in v]

@@ -41,6 +41,16 @@ def test_in_axes_and_pytrees():
     jax.tree_util.tree_map(np.testing.assert_array_equal, got, expected)
 
 
+@pytest.mark.parametrize("axis", [1, -1])
+def test_out_axes(axis):
+    def function(x):
+        return {"trace": x * jnp.arange(3.0), "grid": x * jnp.ones((4, 2))}
+
+    x = jnp.arange(35.0)
+    expected, got = jax.vmap(function, out_axes=axis)(x), nd.vmap(function, out_axes=axis, block=16)(x)
+    jax.tree_util.tree_map(np.testing.assert_array_equal, got, expected)
+
+
 def test_forward_mode_and_hessian_go_through():
     amplitudes = jnp.linspace(5.0, 20.0, 20)
 

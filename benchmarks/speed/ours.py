@@ -27,9 +27,9 @@ def _simulate(model, amplitude):
     return nd.simulate(model, nd.Step(amplitude), STEPS * DT, dt=DT, max_spikes=0)
 
 
-def _batch(function, p, drive):
+def _batch(function, p, drive, out_axes=0):
     model = nd.replace(nd.HodgkinHuxley(), p)
-    return nd.vmap(function, in_axes=(None, 0))(model, drive) if drive.ndim else function(model, drive)
+    return nd.vmap(function, (None, 0), out_axes)(model, drive) if drive.ndim else function(model, drive)
 
 
 def forward(p, drive):
@@ -38,8 +38,8 @@ def forward(p, drive):
 
 
 def recorded(p, drive):
-    """The voltage at every step, shape (n, steps + 1)."""
-    return _batch(lambda model, amplitude: _simulate(model, amplitude).v, p, drive)
+    """The voltage at every step, shape (steps + 1, n)."""
+    return _batch(lambda model, amplitude: _simulate(model, amplitude).v, p, drive, out_axes=1)
 
 
 def loss(p, drive):
