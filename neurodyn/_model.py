@@ -8,7 +8,7 @@ import equinox as eqx
 import jax.tree_util as jtu
 import lineax as lx
 
-from ._numerics import phi1
+from ._numerics import exponential_step
 from ._parameter import ParameterInfo, Parameterised, parameters
 from ._paths import join
 from ._types import BoolArray, FloatArray, RealScalar, State
@@ -47,7 +47,7 @@ class Linearised(eqx.Module):
             if isinstance(decay, lx.AbstractLinearOperator):
                 identity = lx.IdentityLinearOperator(decay.in_structure())
                 return y + lx.linear_solve(identity + decay * (dt / 2), dt * slope).value
-            return y + dt * phi1(-dt * decay) * slope
+            return exponential_step(y, dt * slope, dt * decay)
 
         return jtu.tree_map(move, y, self.slope, self.decay)
 

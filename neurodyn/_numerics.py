@@ -4,30 +4,45 @@ import math
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from ._types import FloatArray
 
 
-# Taylor coefficients: of (exp(z) - 1)/z and its derivative in z, of x/(1 - exp(-x)) - x/2 in x^2 and the derivative of it over x in x^2.
-# How many are kept depends on the precision: enough that series and closed form agree to rounding where they meet.
-_PHI1 = tuple(1 / math.factorial(k + 1) for k in range(11))
+LOG2_E = 1 / math.log(2)
+_LN2 = math.log(2)
+_TINY = 1e-30  # keeps 0/0 away and changes nothing else
+
+# (2^f - 1)/f for |f| <= 1/2, with the smallest largest relative error: 1e-8 and 2e-17 (Remez' algorithm).
+_POWER = {
+    "float32": (
+        0.6931471879268652,
+        0.24022649795042688,
+        0.0555035743346997,
+        0.00961823746336309811,
+        0.001339073557042828158,
+        0.0001540352387432678194,
+    ),
+    "float64": (
+        0.6931471805599453112,
+        0.2402265069591009789,
+        0.05550410866482123588,
+        0.009618129107607063733,
+        0.001333355814653179737,
+        0.000154035304414832876,
+        1.525273370105564281e-5,
+        1.321544272279701287e-6,
+        1.017812136359014962e-7,
+        7.072561968898366035e-9,
+        4.445527956326519086e-10,
+    ),
+}
+
+# Taylor coefficients: of the derivative of (exp(z) - 1)/z in z, and of x/(1 - exp(-x)) - x/2 in x^2, differentiated and over x. How many are
+# kept depends on the precision: enough that series and closed form agree to rounding where they meet.
 _PHI1_SLOPE = tuple((k + 1) / math.factorial(k + 2) for k in range(11))
 _EXPREL = (1.0, 1 / 12, -1 / 720, 1 / 30240, -1 / 1209600, 1 / 47900160, -691 / 1307674368000)
 _EXPREL_SLOPE = tuple(2 * k * _EXPREL[k] for k in range(1, 7))
-
-# tanh(u) = u p(u^2)/q(u^2) to rounding in single precision for |u| < 7.9 (the coefficients of Eigen's tanh, which XLA uses too).
-_TANH_P = (
-    4.89352455891786e-03,
-    6.37261928875436e-04,
-    1.48572235717979e-05,
-    5.12229709037114e-08,
-    -8.60467152213735e-11,
-    2.00018790482477e-13,
-    -2.76076847742355e-16,
-)
-_TANH_Q = (4.89352518554385e-03, 2.26843463243900e-03, 1.18534705686654e-04, 1.19825839466702e-06)
-_TANH_LIMIT = 7.9
-_PHI1_LIMIT = 8.0
 
 
 def _polynomial(x: FloatArray, coefficients: tuple[float, ...]) -> FloatArray:
@@ -41,59 +56,105 @@ def _terms(x: FloatArray, single: int, double: int) -> int:
     return double if x.dtype == jnp.float64 else single
 
 
-# Time loops spend their time in the two functions below, and what they cost was measured. XLA evaluates anything that does not end in
-# a division or an exponential again wherever it is used: hence derivatives by hand, with the division last.
+# Time loops spend their time in the functions below, and what they cost was measured. Powers are to the base 2 and made here: half the work of XLA's
+# exponential, and 2^t - 1 for small t comes without cancellation and for nothing. XLA evaluates anything that does not end in a division or an
+# exponential again wherever it is used: hence derivatives by hand, with the division last.
 
 
-def phi1(z: FloatArray) -> FloatArray:
-    """`(exp(z) - 1)/z`, the factor of an exponential step, with its limit 1 at `z = 0`.
-
-    In double precision a series below |z| = 0.1 and the closed form above. In single precision one rational function, without an exponential: right
-    to rounding for z < 1, to 1e-4 for z < 8, and constant from there on (a state that grows by e^8 in a step is lost anyway).
-    """
-    z = jnp.asarray(z)
-    return _phi1(z if z.dtype == jnp.float64 else jnp.minimum(z, _PHI1_LIMIT))
+def _power(t: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """`2**t` as `scale * (1 + rest)` with a power of two and |rest| < 1/2, exact to rounding for small t too. t is bounded where 2**t would leave
+    the range of normal numbers."""
+    double = t.dtype == jnp.float64
+    integer, digits, bias = (jnp.int64, 52, 1023) if double else (jnp.int32, 23, 127)
+    t = jnp.clip(t, 1.0 - bias, float(bias))
+    # Added to this number, t is rounded to a whole one, which stands in the last bits of the sum.
+    large = 1.5 * 2.0**digits
+    whole = jax.lax.bitcast_convert_type(t + large, integer) - integer(np.asarray(large, t.dtype).view(integer))
+    part = t - whole.astype(t.dtype)
+    scale = jax.lax.bitcast_convert_type((whole + bias) << digits, t.dtype)
+    return scale, part * _polynomial(part, _POWER[str(t.dtype)])
 
 
 @jax.custom_jvp
-def _phi1(z: FloatArray) -> FloatArray:
-    if z.dtype == jnp.float64:
-        return jnp.where(jnp.abs(z) < 0.1, _polynomial(z, _PHI1[:10]), (jnp.exp(z) - 1) / z)
-    # exp(z) - 1 = 2 t/(1 - t) with t = tanh(z/2) = u p/q
-    u = jnp.maximum(z / 2, -_TANH_LIMIT)
-    p, q = _polynomial(u * u, _TANH_P), _polynomial(u * u, _TANH_Q)
-    saturated = z < -2 * _TANH_LIMIT
-    return jnp.where(saturated, -1.0, p) / jnp.where(saturated, z, q - u * p)
+def exp2(t: FloatArray) -> FloatArray:
+    """`2**t`."""
+    scale, rest = _power(jnp.asarray(t))
+    return scale + scale * rest
 
 
-@_phi1.defjvp
+@exp2.defjvp
+def _(primals, tangents):
+    value = exp2(*primals)
+    return value, _LN2 * value * tangents[0]
+
+
+@jax.custom_jvp
+def phi1(z: FloatArray) -> FloatArray:
+    """`(exp(z) - 1)/z`, the factor of an exponential step, with its limit 1 at `z = 0`."""
+    z = jnp.asarray(z) + _TINY
+    scale, rest = _power(LOG2_E * z)
+    return (scale * rest + (scale - 1)) / z
+
+
+@phi1.defjvp
 def _(primals, tangents):
     (z,), (dz,) = primals, tangents
-    value = _phi1(z)
+    value = phi1(z)
+    return value, _phi1_slope_times(z, value, dz)
+
+
+def _phi1_slope_times(z: FloatArray, value: FloatArray, factor: FloatArray) -> FloatArray:
+    """A factor times the derivative of `phi1` at z, where it has this value."""
     small = jnp.abs(z) < 0.1
     series = _polynomial(z, _PHI1_SLOPE[: _terms(z, 4, 10)])
-    return value, jnp.where(small, series, value * (z - 1) + 1) / jnp.where(small, 1.0, z) * dz
+    return jnp.where(small, series, value * (z - 1) + 1) * factor / jnp.where(small, 1.0, z)
 
 
 @jax.custom_jvp
-def exprel(x: FloatArray) -> FloatArray:
-    """`x/(1 - exp(-x))`, with its limit 1 at `x = 0`: the removable singularity of Hodgkin and Huxley's rates.
-
-    Value, first and second derivative are right at zero and next to it, in float32 too.
-    """
-    x = jnp.asarray(x)
-    series = x / 2 + _polynomial(x * x, _EXPREL[: _terms(x, 4, 7)])
-    return jnp.where(jnp.abs(x) < 0.3, series, x / (1 - jnp.exp(-x)))
+def exponential_step(y: FloatArray, rise: FloatArray, fall: FloatArray) -> FloatArray:
+    """`y + phi1(-fall) * rise`: the solution after a time `dt` of an equation with the slope `rise / dt` now that relaxes with the rate `fall / dt`."""
+    return y + phi1(-fall) * rise
 
 
-@exprel.defjvp
+@exponential_step.defjvp
 def _(primals, tangents):
-    (x,), (dx,) = primals, tangents
-    x = jnp.asarray(x)
-    value = exprel(x)
+    y, rise, fall = primals
+    dy, drise, dfall = tangents
+    value = phi1(-fall)
+    return y + value * rise, dy + value * drise + _phi1_slope_times(-fall, value, -rise) * dfall
+
+
+@jax.custom_jvp
+def exprel2(t: FloatArray) -> FloatArray:
+    """`t ln 2/(1 - 2**-t)`, which is `x/(1 - exp(-x))` for `x = t ln 2`, with its limit 1 at zero: the removable singularity of Hodgkin and
+    Huxley's rates. Value, first and second derivative are right at zero and next to it, in float32 too."""
+    t = _TINY - jnp.asarray(t)
+    scale, rest = _power(t)
+    return (_LN2 * t) / (scale * rest + (scale - 1))
+
+
+@exprel2.defjvp
+def _(primals, tangents):
+    (t,), (dt,) = primals, tangents
+    t = jnp.asarray(t)
+    x = _LN2 * t
+    value = exprel2(t)
     small = jnp.abs(x) < 0.3
     series = 0.5 + x * _polynomial(x * x, _EXPREL_SLOPE[: _terms(x, 3, 6)])
-    return value, jnp.where(small, series, value * (1 - value + x)) / jnp.where(small, 1.0, x) * dx
+    slope = jnp.where(small, series, value * (1 - value + x)) / jnp.where(small, 1.0, x)
+    return value, slope * (_LN2 * dt)
+
+
+@jax.custom_jvp
+def logistic2(t: FloatArray) -> FloatArray:
+    """`1/(1 + 2**-t)`."""
+    return 1 / (1 + exp2(-jnp.asarray(t)))
+
+
+@logistic2.defjvp
+def _(primals, tangents):
+    value = logistic2(*primals)
+    return value, value * (1 - value) * (_LN2 * tangents[0])
 
 
 @jax.custom_jvp

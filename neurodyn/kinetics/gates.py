@@ -6,7 +6,7 @@ from typing import Self
 
 import jax.numpy as jnp
 
-from .._numerics import materialise, opaque_one
+from .._numerics import LOG2_E, exp2, logistic2, materialise, opaque_one
 from .._parameter import Parameterised, parameter
 from .._types import FloatArray, Parameter
 from .rates import AbstractRate, prepare_rate
@@ -110,10 +110,11 @@ class InfTau(AbstractGate):
 
     def rates(self, v: FloatArray, temperature: FloatArray) -> tuple[FloatArray, FloatArray]:
         seen = _bounded(v) - self.shift
-        bell = jnp.exp((seen - self.tau_half) / self.tau_rise) + jnp.exp(-(seen - self.tau_half) / self.tau_fall)
+        off_peak = LOG2_E * (seen - self.tau_half)
+        bell = exp2(off_peak / self.tau_rise) + exp2(-off_peak / self.tau_fall)
         factor = self.factor if self.q10 is None else self.factor * self.q10(temperature)
         total = factor / (self.tau_min + self.tau_peak / bell)
-        return total / (1 + jnp.exp(-(seen - self.half) / self.slope)), total
+        return total * logistic2(LOG2_E * (seen - self.half) / self.slope), total
 
     def at_temperature(self, temperature: FloatArray) -> Self:
         if self.q10 is None:

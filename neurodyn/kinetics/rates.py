@@ -4,10 +4,8 @@ from abc import abstractmethod
 from collections.abc import Callable
 
 import equinox as eqx
-import jax
-import jax.numpy as jnp
 
-from .._numerics import exprel
+from .._numerics import LOG2_E, exp2, exprel2, logistic2
 from .._parameter import Parameterised, parameter
 from .._types import FloatArray, Parameter
 
@@ -33,10 +31,11 @@ class _AbstractScaled(AbstractRate):
 
     @staticmethod
     @abstractmethod
-    def shape(x: FloatArray) -> FloatArray: ...
+    def shape(t: FloatArray) -> FloatArray:
+        """The function, of that distance times log2(e): time loops take powers of two."""
 
     def __call__(self, v: FloatArray) -> FloatArray:
-        return self.amplitude() * self.shape((v - self.midpoint) / self.scale)
+        return self.amplitude() * self.shape((v - self.midpoint) * (LOG2_E / self.scale))
 
 
 class _Prepared(AbstractRate):
@@ -66,7 +65,7 @@ def prepare_rate(rate: AbstractRate, factor: FloatArray, shift: FloatArray) -> A
     """`factor * rate(v - shift)` as a rate, for use in a time loop."""
     if not isinstance(rate, _AbstractScaled):
         return _Modified(rate, factor, shift)
-    per_scale = 1 / rate.scale
+    per_scale = LOG2_E / rate.scale
     return _Prepared(factor * rate.amplitude(), per_scale, (rate.midpoint + shift) * per_scale, rate.shape)
 
 
@@ -84,8 +83,8 @@ class Exponential(_AbstractScaled):
         return self.rate
 
     @staticmethod
-    def shape(x: FloatArray) -> FloatArray:
-        return jnp.exp(x)
+    def shape(t: FloatArray) -> FloatArray:
+        return exp2(t)
 
 
 class LinearExponential(_AbstractScaled):
@@ -99,8 +98,8 @@ class LinearExponential(_AbstractScaled):
         return self.rate * self.scale
 
     @staticmethod
-    def shape(x: FloatArray) -> FloatArray:
-        return exprel(x)
+    def shape(t: FloatArray) -> FloatArray:
+        return exprel2(t)
 
 
 class Sigmoid(_AbstractScaled):
@@ -114,5 +113,5 @@ class Sigmoid(_AbstractScaled):
         return self.rate
 
     @staticmethod
-    def shape(x: FloatArray) -> FloatArray:
-        return jax.nn.sigmoid(x)
+    def shape(t: FloatArray) -> FloatArray:
+        return logistic2(t)
