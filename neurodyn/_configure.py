@@ -5,6 +5,8 @@ import os
 
 from jax._src import xla_bridge
 
+from ._parameter import check_whole
+
 
 # Compiles a time loop as one function instead of one call per operation: about ten times on gradients of small batches.
 _WHOLE_LOOP = "--xla_backend_extra_options=xla_cpu_small_while_loop_byte_threshold=10000000000"
@@ -37,8 +39,8 @@ def configure_cpu(
     """
     if vector_width not in (None, 128, 256, 512):
         raise ValueError(f"vector_width = {vector_width!r} bits is not allowed: must be 128, 256, 512 or None")
-    if devices is not None and (isinstance(devices, bool) or not isinstance(devices, int) or devices < 1):
-        raise ValueError(f"devices = {devices!r} is not allowed: must be a whole number >= 1")
+    if devices is not None:
+        check_whole("devices", devices)
     wanted = []
     if whole_loop:
         wanted.append(_WHOLE_LOOP)

@@ -193,6 +193,15 @@ def check_positive(name: str, value: Any, unit: str, infinite: bool = False) -> 
         raise ValueError(f"{name} = {value!r}{unit} is not allowed: must be a {finite}Python number > 0")
 
 
+def check_whole(name: str, value: Any, least: int = 1) -> None:
+    """Refuse what is not a whole number that large.
+
+    **Raises:** `ValueError` naming it and the allowed range.
+    """
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise ValueError(f"{name} = {value!r} is not allowed: must be a whole number >= {least}")
+
+
 def _warn_of_volts(name: str, value: Any) -> None:
     if isinstance(value, Tracer):
         return

@@ -61,12 +61,12 @@ def test_importing_the_package_does_not_import_jax():
 # Imports run from the right of this list to the left only; modules of one entry may import one another.
 _LAYERS = [
     {"_types"},
-    {"_numerics", "_paths", "_files", "reducers"},
+    {"_numerics", "_paths", "_files", "_reducer"},
     {"_parameter"},
     {"_model", "_describe", "_configure"},
     {"_solver", "_stimulus", "kinetics", "analysis"},
     {"_simulate", "channels"},
-    {"points", "fitting"},
+    {"points", "fitting", "reducers"},
     {"_serialise"},
     {"plot", "io", "_sweep"},
     {"cli"},
@@ -121,7 +121,7 @@ def test_public_names_are_there_and_documented(name):
         assert thing.__doc__, f"nd.{name} has no docstring of its own"
 
 
-@pytest.mark.parametrize("name", ["channels", "kinetics", "points", "fitting", "analysis", "io", "plot"])
+@pytest.mark.parametrize("name", ["channels", "kinetics", "points", "fitting", "analysis", "io", "plot", "reducers"])
 def test_public_names_of_submodules_are_documented(name):
     module = getattr(nd, name)
     assert module.__doc__

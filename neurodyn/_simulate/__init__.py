@@ -1,6 +1,6 @@
 """Integration of a model in time."""
 
-from .blocks import vmap as vmap
+from .blocks import lanes as lanes, tree_bytes as tree_bytes, vmap as vmap
 from .memory import GradientPlan as GradientPlan
 from .method import Adaptive as Adaptive, FixedStep as FixedStep, GridReset as GridReset, Method as Method
 from .rest import rest_state as rest_state

@@ -2,22 +2,25 @@
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import jax.tree_util as jtu
 import numpy as np
+from jax.extend.core import ClosedJaxpr, jaxpr_as_fun
+
+from .._parameter import check_whole
 
 
 _VECTOR = 16  # lanes of the widest vector instructions
 _FEWEST = 8
 
 #: How many bytes of state the members of a block have together. On a CPU a value needs the state and little else, a gradient about fifteen times as much
-#: besides; both should stay in the fastest cache. Accelerators want all the members they can get at once.
-_STATE = {"value": 2**14, "gradient": 2**12}
-_STATE_ON_ACCELERATORS = {"value": 2**24, "gradient": 2**20}
+#: besides, and reducers the samples of a few steps; all that should stay in the fastest cache. Accelerators want all the members they can get at once.
+_STATE = {"value": 2**14, "gradient": 2**12, "reduced": 2**11}
+_STATE_ON_ACCELERATORS = {"value": 2**24, "gradient": 2**20, "reduced": 2**24}
 
 
 def vmap(
@@ -39,8 +42,8 @@ def vmap(
 
     **Raises:** `ValueError` for a block smaller than 1, arguments without a mapped axis, or mapped axes of different length.
     """
-    if block is not None and (isinstance(block, bool) or not isinstance(block, int) or block < 1):
-        raise ValueError(f"block = {block!r} is not allowed: must be a whole number >= 1 or None")
+    if block is not None:
+        check_whole("block", block)
 
     def mapped(*args):
         axes = in_axes if isinstance(in_axes, tuple | list) else (in_axes,) * len(args)
@@ -61,25 +64,17 @@ def vmap(
         members = _Members(traced.jaxpr, batched, out_axes, sizes.pop())
         state = _state_bytes(traced.jaxpr)
 
-        def lanes(purpose):
-            return block or _lanes(state, purpose)
-
         @eqx.filter_custom_jvp
         def run(consts, leaves):
-            return members(consts, leaves, lanes("value"))
+            return members(consts, leaves, block or lanes(state, "value"))
 
         @run.def_jvp
         def _(primals, tangents):
-            return eqx.filter_jvp(lambda c, x: members(c, x, lanes("gradient")), primals, tangents)
+            return eqx.filter_jvp(lambda c, x: members(c, x, block or lanes(state, "gradient")), primals, tangents)
 
         return jtu.tree_unflatten(jtu.tree_structure(out), run(traced.consts, moved))
 
     return mapped
-
-
-def block_size(function: Callable[..., Any], *example: Any) -> int:
-    """The number of members in a block that `vmap` takes for a function of one member, given an example of its arguments, where no gradient is taken."""
-    return _lanes(_state_bytes(jax.make_jaxpr(function)(*example).jaxpr), "value")
 
 
 class _Members(eqx.Module):
@@ -93,7 +88,7 @@ class _Members(eqx.Module):
     def __call__(self, consts: Sequence[Any], leaves: Sequence[Any], block: int) -> list[jax.Array]:
         """The results, flattened, in blocks of at most so many."""
         axes = [0 if b else None for b in self.batched]
-        together = jax.vmap(lambda *leaves: jax.core.eval_jaxpr(self.jaxpr, consts, *leaves), axes, self.out_axes)
+        together = jax.vmap(jaxpr_as_fun(ClosedJaxpr(self.jaxpr, consts)), axes, self.out_axes)
         if self.count <= block:
             return together(*leaves)
         blocks = math.ceil(self.count / block)
@@ -119,10 +114,11 @@ class _Members(eqx.Module):
         return jax.lax.scan(place, [empty(x) for x in shapes], (first, rows))[0]
 
 
-def _lanes(state: int, purpose: str) -> int:
+def lanes(state: int, purpose: Literal["value", "gradient", "reduced"]) -> int:
+    """How many members with so many bytes of state a block has."""
     bytes_of = _STATE if jax.default_backend() == "cpu" else _STATE_ON_ACCELERATORS
-    lanes = bytes_of[purpose] // max(state, 1)
-    return lanes // _VECTOR * _VECTOR if lanes >= _VECTOR else _FEWEST
+    count = bytes_of[purpose] // max(state, 1)
+    return count // _VECTOR * _VECTOR if count >= _VECTOR else _FEWEST
 
 
 def _state_bytes(jaxpr: Any) -> int:
@@ -134,16 +130,15 @@ def _longest_loop(jaxpr: Any, times: int) -> tuple[int, int]:
     """How often the body of that loop is executed, and the bytes it carries."""
     found = [(0, 0)]
     for eqn in jaxpr.eqns:
-        inner, carry = times, None
+        if eqn.primitive.name == "while":  # nobody knows how often: that settles it, unless it is a part of each step
+            if times == 1:
+                return _UNKNOWN, _bytes(eqn.params["body_jaxpr"].in_avals[eqn.params["body_nconsts"] :])
+            continue
+        inner = times
         if eqn.primitive.name == "scan":
             inner = times * eqn.params["length"]
-            start = eqn.params["num_consts"]
-            carry = eqn.params["jaxpr"].in_avals[start : start + eqn.params["num_carry"]]
-        elif eqn.primitive.name == "while":
-            inner = times * _UNKNOWN
-            carry = eqn.params["body_jaxpr"].in_avals[eqn.params["body_nconsts"] :]
-        if carry is not None:
-            found.append((inner, sum(x.size * x.dtype.itemsize for x in carry)))
+            begin, count = eqn.params["num_consts"], eqn.params["num_carry"]
+            found.append((inner, _bytes(eqn.params["jaxpr"].in_avals[begin : begin + count])))
         for value in eqn.params.values():
             for part in value if isinstance(value, tuple | list) else (value,):
                 part = getattr(part, "jaxpr", part)
@@ -152,7 +147,16 @@ def _longest_loop(jaxpr: Any, times: int) -> tuple[int, int]:
     return max(found)
 
 
-_UNKNOWN = 10**6  # times round a loop of which it is not known before
+_UNKNOWN = 10**12
+
+
+def _bytes(avals: Sequence[Any]) -> int:
+    return sum(x.size * x.dtype.itemsize for x in avals)
+
+
+def tree_bytes(tree: Any) -> int:
+    """The size of the arrays of a pytree."""
+    return _bytes(jtu.tree_leaves(tree))
 
 
 def _flatten_axes(axes: Any, args: Any) -> list[int | None]:

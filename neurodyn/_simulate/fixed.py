@@ -11,12 +11,12 @@ import jax.tree_util as jtu
 
 from .._model import AbstractNeuron, AbstractSpikingNeuron, Problem, term
 from .._numerics import all_finite, nan_where
+from .._reducer import AbstractReducer, Samples
 from .._solver import AbstractLeapfrog
 from .._stimulus import AbstractStimulus, Instant
 from .._types import FloatArray, RealScalar, State
-from ..reducers import AbstractReducer, Samples
 from .crossing import compact, upward_crossings
-from .lanes import tangents_per_lane
+from .derivatives import tangents_per_lane
 from .memory import GradientPlan
 from .method import FixedStep
 from .recorder import Recorder
@@ -135,7 +135,7 @@ class _Run(eqx.Module):
             return carry, (self.stepper.sample(self.sampler, carry, k + 1) if sample else {}, event)
 
         def steps(carry, first, count):
-            if self.plan.checkpoint != "none":
+            if self.plan.checkpoint in ("step", "nested"):
                 return jax.lax.scan(jax.checkpoint(body, prevent_cse=False), carry, first + jnp.arange(count))
             return jax.lax.scan(body, carry, first + jnp.arange(count))
 
@@ -180,24 +180,25 @@ class _Run(eqx.Module):
         stepper = self.stepper
         carry = stepper.init(y0)
 
-        def samples(first, count, values, fired):
+        def samples(first, count, values, fired, margins):
             ts = stepper.origin + stepper.dt * (first + jnp.arange(1, 1 + count, dtype=jnp.result_type(stepper.origin)))
             return {
-                name: Samples(ts, {path: values[path] for path in paths}, fired)
+                name: Samples(ts, {path: values[path] for path in paths}, fired, margins)
                 for name, (_, paths) in reducers.items()
             }
 
         def chunk(state, first, count):
             carry, margin, known = state
             carry, (values, events) = self.scan(carry, first, count, True)
+            margins = None if margin is None else events
             fired, margin = _fired(margin, events)
-            given = samples(first, count, values, fired)
+            given = samples(first, count, values, fired, margins)
             known = {name: reducer.update(known[name], given[name]) for name, (reducer, _) in reducers.items()}
             return carry, margin, known
 
         margin = stepper.margin(carry, 0)
         fired = _nothing_fired(stepper.model, y0)
-        begin = samples(-1, 1, _as_row(stepper.sample(self.sampler, carry, 0)), fired)
+        begin = samples(-1, 1, _as_row(stepper.sample(self.sampler, carry, 0)), fired, _as_row(margin))
         state = (carry, margin, {name: reducer.init(begin[name]) for name, (reducer, _) in reducers.items()})
         whole, rest = divmod(steps, _CHUNK)
         one = jax.checkpoint(lambda state, j: (chunk(state, j * _CHUNK, _CHUNK), None), prevent_cse=False)
@@ -278,20 +279,20 @@ def simulate_fixed(
     stepper = _Stepper(model, stimulus, _for_scan(method.solver), origin, dt, max_spikes > 0 or bool(reducers))
     plan = method.plan(y0, steps)
 
-    @tangents_per_lane
     def run(stepper, y0):
         if every == 1:
             return _Run(stepper, recorder, plan).every_step(y0, steps)
         return _Run(stepper, recorder, plan).every_few(y0, steps, every)
 
-    @tangents_per_lane
     def reduce(stepper, y0, reducers):
         return _Run(stepper, recorder, plan).reduced(y0, steps, reducers)
 
     if reducers:
-        (carry, reduced), samples, events = reduce(stepper, y0, reducers), {}, None
+        carry, reduced = tangents_per_lane(reduce, plan.forward)(stepper, y0, reducers)
+        samples, events = {}, None
     else:
-        (carry, samples, events), reduced = run(stepper, y0), {}
+        carry, samples, events = tangents_per_lane(run, plan.forward)(stepper, y0)
+        reduced = {}
     final = stepper.synchronised(carry, steps)
     grid = t0 + dt * jnp.arange(steps + 1, dtype=dtype)
     spikes = None if reducers else _spikes(stepper, events, y0, grid, max_spikes)
@@ -301,8 +302,9 @@ def simulate_fixed(
         bad = bad | carry.failed
         status = jnp.where(carry.failed, Status.solver_failed, status)
         samples = nan_where(carry.failed, samples)
-    if spikes is not None:
-        status = jnp.where((status == Status.ok) & jnp.any(spikes.overflow), Status.spike_overflow, status)
+    lost = [x.overflow for x in (spikes, *reduced.values()) if isinstance(x, Spikes)]
+    for overflow in lost:
+        status = jnp.where((status == Status.ok) & jnp.any(overflow), Status.spike_overflow, status)
     reduced = nan_where(bad, reduced)
     if ts is not None:
         grid, samples = ts, _interpolate(grid, samples, ts)

@@ -5,12 +5,12 @@ from typing import TypeAlias, get_args
 
 import diffrax as dfx
 import equinox as eqx
-import jax.tree_util as jtu
 
 from .._model import AbstractNeuron
 from .._parameter import check_positive
 from .._solver import Staggered
 from .._types import State
+from .blocks import tree_bytes
 from .memory import Checkpoint, GradientPlan, plan
 
 
@@ -35,7 +35,7 @@ class FixedStep(eqx.Module):
         is averaged over each step, which limits them to second order where it varies).
     - `reset`: what happens when a resetting model crosses its threshold.
     - `checkpoint`: what is kept for a gradient: see `GradientPlan`. `"auto"` keeps the state before each step if that fits into `memory`, and else
-        nests, at the price of one more forward pass.
+        nests, at the price of one more forward pass, or uses forward mode for a derivative by one or two numbers.
     - `memory`: bytes that one member of a batch may keep for its gradient; None for a quarter of the device's memory over 128 members.
     """
 
@@ -56,8 +56,7 @@ class FixedStep(eqx.Module):
 
     def plan(self, y0: State, steps: int) -> GradientPlan:
         """What a run of `steps` steps from the state `y0` keeps for its gradient."""
-        size = sum(x.size * x.dtype.itemsize for x in jtu.tree_leaves(y0))
-        return plan(self.checkpoint, self.memory, size, steps)
+        return plan(self.checkpoint, self.memory, tree_bytes(y0), steps)
 
     def gradient_plan(self, model: AbstractNeuron, duration: float) -> GradientPlan:
         """What a run of a model for `duration` ms keeps for its gradient."""

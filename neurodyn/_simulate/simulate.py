@@ -13,11 +13,11 @@ from jax.core import Tracer
 from jax.typing import ArrayLike
 
 from .._model import AbstractBoundedState, AbstractNeuron, AbstractSpikingNeuron, check_shapes, prepare
-from .._parameter import ParameterInfo, as_floating, check_positive, check_value, validate
+from .._parameter import ParameterInfo, as_floating, check_positive, check_value, check_whole, validate
 from .._paths import named_leaves
+from .._reducer import AbstractReducer
 from .._stimulus import AbstractStimulus
 from .._types import State
-from ..reducers import AbstractReducer
 from .adaptive import simulate_adaptive
 from .fixed import simulate_fixed
 from .method import Adaptive, FixedStep, Method
@@ -58,7 +58,7 @@ def simulate(
     - `every`: record every so many steps only, at 1/every of the cost.
     - `max_spikes`: size of the spike buffer; by default one spike every 2 ms fits. 0 to skip spikes.
     - `reduce`: reducers by name (`nd.reducers`), such as `{"count": nd.reducers.SpikeCount(), "mean": nd.reducers.Mean("v")}`, evaluated inside
-        the time loop. Nothing else is recorded then and no spikes are located; the results are in `Solution.reduced`. Fixed steps only.
+        the time loop. Nothing else is recorded then; the results are in `Solution.reduced`. Fixed steps only.
 
     **Returns:** a `Solution`. A run that fails does not raise: see `Solution.status`.
 
@@ -78,7 +78,7 @@ def simulate(
     steps = max(1, math.ceil((t1 - t0) / dt * (1 - 1e-9)))
     spikes = math.ceil((t1 - t0) / 2) + 1 if max_spikes is None else max_spikes
     recorded = record if record is None or isinstance(record, str) else tuple(record)
-    reducers = _check_reducers(reduce, method, record, ts, max_spikes)
+    reducers = _check_reducers(reduce, method, record, ts, max_spikes, every)
     if reducers:
         recorded, spikes = (), 0
     every = every if ts is None else 1
@@ -145,13 +145,12 @@ def _check_arguments(model, stimulus, t0, t1, dt, method, every, max_spikes) -> 
         raise ValueError(
             f"method = Adaptive is not allowed for {type(model).__name__}, which resets at a spike: use nd.FixedStep(dt)"
         )
-    if isinstance(every, bool) or not isinstance(every, int) or every < 1:
-        raise ValueError(f"every = {every!r} is not allowed: must be a whole number >= 1")
-    if max_spikes is not None and (isinstance(max_spikes, bool) or not isinstance(max_spikes, int) or max_spikes < 0):
-        raise ValueError(f"max_spikes = {max_spikes!r} is not allowed: must be a whole number >= 0")
+    check_whole("every", every)
+    if max_spikes is not None:
+        check_whole("max_spikes", max_spikes, 0)
 
 
-def _check_reducers(reduce, method, record, ts, max_spikes) -> dict[str, AbstractReducer]:
+def _check_reducers(reduce, method, record, ts, max_spikes, every) -> dict[str, AbstractReducer]:
     if reduce is None:
         return {}
     for name, reducer in reduce.items():
@@ -163,8 +162,9 @@ def _check_reducers(reduce, method, record, ts, max_spikes) -> dict[str, Abstrac
         raise ValueError(
             "reduce is not allowed with method = Adaptive: its steps are not even; use FixedStep, or reduce the Solution"
         )
-    for name, given in (("record", bool(record)), ("ts", ts is not None), ("max_spikes", bool(max_spikes))):
-        if given and reduce:
+    given = {"record": bool(record), "ts": ts is not None, "max_spikes": bool(max_spikes), "every": every != 1}
+    for name in given:
+        if given[name] and reduce:
             raise ValueError(
                 f"{name} is not allowed together with reduce, which stores nothing: run simulate without reduce for it"
             )

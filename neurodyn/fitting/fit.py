@@ -16,7 +16,7 @@ from jaxtyping import PRNGKeyArray
 from tqdm import tqdm
 
 from .._model import AbstractNeuron
-from .._parameter import parameters, validate
+from .._parameter import check_whole, parameters, validate
 from .._types import BoolArray, FloatArray, RealScalar
 from .devices import spread
 from .identifiability import RankReport, rank_report
@@ -220,8 +220,7 @@ def _check_counts(objectives: Sequence[AbstractObjective], **counts: tuple[int, 
             "objectives is not allowed: must be at least one objective such as nd.fitting.VoltageTrace(...)"
         )
     for name, (value, least) in counts.items():
-        if isinstance(value, bool) or not isinstance(value, int) or value < least:
-            raise ValueError(f"{name} = {value!r} is not allowed: must be a whole number >= {least}")
+        check_whole(name, value, least)
 
 
 def _check_ties(model: AbstractNeuron, paths: Sequence[str], ties: Sequence[Tie]) -> None:
