@@ -182,3 +182,22 @@ def test_overlapping_stimuli_add(hh):
     once = nd.simulate(hh, nd.Step(10.0, 1.01, 4.0), 5.0)
     twice = nd.simulate(hh, nd.Step(6.0, 1.01, 4.0) + nd.Step(4.0, 1.01, 4.0), 5.0)
     np.testing.assert_allclose(twice.v, once.v, atol=1e-10)
+
+
+@pytest.mark.parametrize("checkpoint", ["step", "nested", "forward"])
+def test_a_failed_member_leaves_the_gradient_of_the_others_alone(hh, checkpoint):
+    method = nd.FixedStep(checkpoint=checkpoint)
+
+    def loss(g_na, amplitudes):
+        def one(amplitude):
+            sol = nd.simulate(nd.replace(hh, {"na.g": g_na}), nd.Step(amplitude), 5.0, method=method, max_spikes=0)
+            return jnp.mean(sol.v), sol.ok
+
+        v, ok = nd.vmap(one)(amplitudes)
+        return jnp.sum(jnp.where(ok, v, 0.0))
+
+    gradient = jax.jit(jax.grad(loss))
+    clean = gradient(120.0, jnp.asarray([5.0, 10.0, 10.0]))
+    expected = gradient(120.0, jnp.asarray([5.0, 10.0, jnp.inf]))
+    np.testing.assert_allclose(expected, jax.jit(jax.grad(loss))(120.0, jnp.asarray([5.0, 10.0])), rtol=1e-12)
+    assert np.isfinite(clean) and clean != expected

@@ -21,6 +21,7 @@ METHODS = {
     "none": nd.FixedStep(checkpoint="none"),
     "step": nd.FixedStep(checkpoint="step"),
     "nested": nd.FixedStep(checkpoint="nested"),
+    "forward": nd.FixedStep(checkpoint="forward"),
     "budget": nd.FixedStep(memory=1000),
 }
 
@@ -58,6 +59,20 @@ def test_peak_memory_is_as_planned():
         assert long < planned[1] + recorded[1] + 20000
 
 
+def test_forward_mode_keeps_nothing():
+    method = nd.FixedStep(checkpoint="forward")
+
+    def mean(g_na, t1):
+        model = nd.replace(nd.HodgkinHuxley(), {"na.g": g_na})
+        return nd.simulate(model, nd.Step(10.0), t1, method=method, reduce={"v": nd.reducers.Mean()}).reduced["v"]
+
+    def peak(t1):
+        return jax.jit(jax.grad(mean), static_argnums=1).lower(120.0, t1).compile().memory_analysis().temp_size_in_bytes
+
+    # What grows is the index of the chunks of 16 steps that a reducer sees: a tenth of a state of 32 bytes per step at the most.
+    assert peak(400.0) - peak(100.0) < 3.2 * 12000
+
+
 def test_the_plan_follows_the_budget():
     model = nd.HodgkinHuxley()
     state = 4 * 8  # bytes in double precision
@@ -66,6 +81,10 @@ def test_the_plan_follows_the_budget():
     small = nd.FixedStep(memory=4000 * state - 1).gradient_plan(model, 100.0)
     assert (small.checkpoint, small.segment) == ("nested", 64)
     assert small.kept_bytes == state * (64 + 63)
+    # Nesting costs a forward pass, so derivatives by very few numbers are better computed along with the run.
+    assert small.forward(2) and not small.forward(3) and not fits.forward(1)
+    forward = nd.FixedStep(checkpoint="forward").gradient_plan(model, 100.0)
+    assert forward.forward(1000) and forward.kept_bytes == 0
     assert nd.FixedStep().gradient_plan(model, 100.0).checkpoint == "step"
 
 

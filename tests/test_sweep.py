@@ -1,12 +1,16 @@
 """Sweeps: members, chunks, devices, processes, bad members, results on disk."""
 
+import json
 import os
+import re
 import socket
 import subprocess
 import sys
 from pathlib import Path
 
+import equinox as eqx
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -118,20 +122,101 @@ def test_defaults_progress_and_one_member(hh):
     np.testing.assert_allclose(one["v"], [sol.final["v"]], rtol=1e-10)
 
 
-def test_saved_and_loaded(hh, many, tmp_path):
-    many.save(tmp_path / "sweep.npz")
-    again = nd.SweepResult.load(tmp_path / "sweep.npz")
-    assert repr(again) == repr(many) and again.attributes == many.attributes and again.units == many.units
-    for name in many.outputs:
-        np.testing.assert_array_equal(again[name], many[name])
-    many.save(tmp_path / "sweep.nc")
-    xarray = pytest.importorskip("xarray")
-    with xarray.open_dataset(tmp_path / "sweep.nc", engine="h5netcdf") as table:
-        np.testing.assert_array_equal(table["mean"], many["mean"])
-        assert "neurodyn" in table.attrs["versions"]
-    (tmp_path / "bad.npz").write_bytes((tmp_path / "sweep.npz").read_bytes()[:300])
-    with pytest.raises(ValueError, match=r"bad.npz is not allowed"):
-        nd.SweepResult.load(tmp_path / "bad.npz")
+def _reduce_to_many_types(sol):
+    last = sol.v[-1]
+    return {
+        "trace": sol.v[::100],
+        "up": last > -60.0,
+        "n": sol.spikes.count,
+        "small": jnp.uint8(3),
+        "single": last.astype("float32"),
+    }
+
+
+@pytest.mark.parametrize("ending", ["npz", "nc"])
+@pytest.mark.parametrize("design", ["zip", "grid"])
+def test_saved_and_loaded(hh, tmp_path, ending, design):
+    vary = {"na.g": np.asarray([80.0, np.nan, 120.0]), "k.g": np.asarray([30.0, 36.0, 40.0])}
+    swept = nd.sweep(hh, STIMULUS, T1, vary, design=design, reduce=_reduce_to_many_types)
+    assert {str(x.dtype) for x in swept.outputs.values()} >= {"bool", "uint8"}
+    swept.save(tmp_path / f"sweep.{ending}")
+    again = nd.SweepResult.load(tmp_path / f"sweep.{ending}")
+    assert repr(again) == repr(swept) and again.attributes == swept.attributes and again.units == swept.units
+    assert list(again.axes) == list(swept.axes) and [str(m) for m in again.failed] == [str(m) for m in swept.failed]
+    for kind in ("axes", "outputs"):
+        for name, x in getattr(swept, kind).items():
+            assert getattr(again, kind)[name].dtype == x.dtype
+            np.testing.assert_array_equal(getattr(again, kind)[name], x)
+    assert [path.name for path in tmp_path.iterdir()] == [f"sweep.{ending}"]
+    (tmp_path / f"bad.{ending}").write_bytes((tmp_path / f"sweep.{ending}").read_bytes()[:300])
+    with pytest.raises(ValueError, match=rf"bad.{ending} is not allowed"):
+        nd.SweepResult.load(tmp_path / f"bad.{ending}")
+
+
+def test_a_failed_row_is_missing_in_every_type(hh):
+    swept = nd.sweep(hh, STIMULUS, T1, {"na.g": [80.0, np.nan]}, reduce=_reduce_to_many_types)
+    assert np.isnan(swept["trace"][1]).all() and np.isnan(swept["single"][1])
+    assert (swept["n"][1], swept["small"][1], swept["up"][1]) == (-1, 0, False)
+
+
+# Provenance ---------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("ending", ["npz", "nc"])
+def test_a_sweep_can_be_made_again_from_its_file(hh, tmp_path, ending):
+    key = jax.random.key(7)
+    model = nd.replace(hh, {"k.g": 0.1 + 0.2 + 35.0})
+    # The noise alone is more text than an HDF5 attribute of fixed length may hold.
+    stimulus = nd.OrnsteinUhlenbeck(5.0, 2.0, 3.0, T1, dt=0.002, key=jax.random.key(3)) + 2.0 * STIMULUS
+    drawn = nd.sample(model, {"na.g": (60.0, 180.0)}, 5, key=key)
+    vary = {**drawn, "stimulus.terms.1.factor": np.linspace(0.5, 1.5, 5)}
+    options = {"dt": 0.05, "y0": hh.init(), "ts": np.asarray([1 / 3, 7.0]), "reduce": _last_two}
+    swept = nd.sweep(model, stimulus, T1, vary, **options)
+    swept.save(tmp_path / f"sweep.{ending}")
+    read = nd.SweepResult.load(tmp_path / f"sweep.{ending}")
+    tables = {name: json.loads(read.attributes[name]) for name in ("parameters", "arrays", "structure", "seeds")}
+    assert tables["parameters"]["k.g"]["unit"] == "mS/cm2"
+    assert (
+        tables["structure"]["stimulus"].startswith("Sum(terms=(OrnsteinUhlenbeck(")
+        and "dt=0.002" in tables["structure"]["stimulus"]
+    )
+    assert "'dt': 0.05" in tables["structure"]["options"] and "_last_two" in tables["structure"]["reduce"]
+    for name in ("neurodyn", "jax", "equinox", "diffrax"):
+        assert re.search(rf"\b{name} \d", read.attributes["versions"])
+    assert (read.attributes["precision"], read.attributes["t1"], read.attributes["design"]) == ("float64", T1, "zip")
+
+    values = {path: np.asarray(entry["value"]) for path, entry in tables["parameters"].items()}
+    own = nd.replace(nd.HodgkinHuxley(), {path: x for path, x in values.items() if not path.startswith("stimulus.")})
+    blank = nd.OrnsteinUhlenbeck(0.0, 0.0, 1.0, T1, dt=0.002, key=jax.random.key(0)) + 1.0 * nd.Step(0.0)
+    drive = nd.replace(
+        blank, {path.removeprefix("stimulus."): x for path, x in values.items() if path.startswith("stimulus.")}
+    )
+    arrays = {path: np.asarray(entry["value"]) for path, entry in tables["arrays"].items()}
+    y0 = {
+        "v": arrays["options.y0.v"],
+        "na": {g: arrays[f"options.y0.na.{g}"] for g in "mh"},
+        "k": {"n": arrays["options.y0.k.n"]},
+    }
+    again = nd.sweep(own, drive, T1, read.axes, reduce=_last_two, dt=0.05, ts=arrays["options.ts"], y0=y0)
+    np.testing.assert_array_equal(again["v"], swept["v"])
+
+    seed = tables["seeds"]["na.g"]
+    same = jax.random.wrap_key_data(jnp.asarray(seed["data"], jnp.uint32), impl=seed["impl"])
+    np.testing.assert_array_equal(nd.sample(own, {"na.g": (60.0, 180.0)}, 5, key=same)["na.g"], read.axes["na.g"])
+
+
+def _last_two(sol):
+    return {"v": sol.v}
+
+
+def test_the_key_of_a_sample_goes_with_its_values_only(hh):
+    drawn = nd.sample(nd.Step(10.0), {"amplitude": (5.0, 10.0)}, 3, key=jax.random.key(1))["amplitude"]
+    renamed = nd.sweep(hh, STIMULUS, T1, {"stimulus.amplitude": drawn, "na.g": np.ones(3)}, reduce=REDUCE)
+    assert json.loads(renamed.attributes["seeds"]) == {"stimulus.amplitude": {"impl": "threefry2x32", "data": [0, 1]}}
+    changed = nd.sweep(hh, STIMULUS, T1, {"stimulus.amplitude": 2 * drawn}, reduce=REDUCE)
+    assert json.loads(changed.attributes["seeds"]) == {}
+    with pytest.raises(ValueError, match="read-only"):
+        drawn[0] = 1.0
 
 
 def test_random_members(hh):
@@ -161,11 +246,151 @@ def test_random_members(hh):
         ({"na.g": [1.0]}, {"batch_size": 0}, "batch_size = 0"),
         ({"na.g": [1.0]}, {"dt": -1.0}, "dt = -1"),
         ({"na.g": ["a"]}, {}, "array of numbers"),
+        ({"na.g": [True]}, {}, "array of numbers"),
+        ([1.0], {}, "vary = .* must map paths"),
+        ({"na.g": [1.0]}, {"mesh": 2}, "mesh = 2"),
+        ({"na.g": [1.0]}, {"record": "v"}, "record = 'v' is not allowed in a sweep without a function"),
+        ({"na.g": [1.0]}, {"ts": [1.0], "reduce": REDUCE}, "ts = .* without a function"),
+        ({"na.g": [1.0]}, {"reduce": 3}, "reduce = 3"),
+        ({"na.g": [1.0]}, {"reduce": {}}, "reduce gave {}"),
+        ({"na.g": [1.0]}, {"reduce": {"v": "mean"}}, r"reduce\['v'\] = 'mean'"),
+        ({"na.g": [1.0]}, {"reduce": lambda sol: sol.v}, "must give arrays by name"),
+        ({"na.g": [1.0]}, {"reduce": lambda sol: {"v": None}}, "reduce gave v = None"),
+        ({"na.g": [1.0]}, {"reduce": lambda sol: {"v": {"first": sol.v[0]}}}, "reduce gave v = "),
+        ({"na.g": [1.0]}, {"reduce": lambda sol: {1: sol.v}}, "reduce gave 1"),
+        ({"na.g": [1.0]}, {"reduce": lambda sol: {"status": sol.v}}, "other than 'status'"),
+        ({"na.g": [1.0]}, {"reduce": lambda sol: {"na.g": sol.v}}, "na.g is varied"),
+        (
+            {"na.g": np.ones(10**6)},
+            {"reduce": lambda sol: {"v": jnp.ones(10**6)}},
+            r"8e\+03 GB .* must fit into memory",
+        ),
     ],
 )
 def test_refused(hh, vary, options, message):
     with pytest.raises(ValueError, match=message):
         nd.sweep(hh, STIMULUS, T1, vary, **options)
+
+
+def test_an_unknown_option_is_refused(hh):
+    with pytest.raises(TypeError, match="recrod"):
+        nd.sweep(hh, STIMULUS, T1, {"na.g": [1.0]}, recrod="v")
+
+
+def test_refused_without_anything_to_keep(hh):
+    with pytest.raises(ValueError, match="reduce = None is not allowed for Clamped"):
+        nd.sweep(nd.Clamped(hh), STIMULUS, T1, {"holding": [-65.0]})
+
+
+# Members ------------------------------------------------------------------------------------------------------------------------
+
+
+def test_whole_numbers_are_values(hh, many):
+    one = nd.sweep(hh, STIMULUS, T1, {"na.g": [80, 160], "stimulus.amplitude": range(5, 21, 15)}, reduce=REDUCE)
+    np.testing.assert_array_equal(one["mean"], many["mean"][[0, 299]])
+
+
+@pytest.mark.parametrize("count", [1, 127, 129, 257])
+def test_padding_never_shows(hh, many, count):
+    vary = {path: x[:count] for path, x in _vary(300).items()}
+    some = nd.sweep(hh, STIMULUS, T1, vary, reduce=REDUCE, batch_size=128)
+    assert len(some) == some.status.size == count
+    np.testing.assert_array_equal(some["mean"], many["mean"][:count])
+
+
+def test_a_member_that_fails_while_it_runs(hh):
+    # Both values are allowed; their quotient is infinite.
+    vary = _vary(300) | {"capacitance": np.ones(300)}
+    clean = nd.sweep(hh, STIMULUS, T1, vary, reduce=REDUCE)
+    vary["stimulus.amplitude"][17], vary["capacitance"][17] = 1e308, 0.01
+    bad = nd.sweep(hh, STIMULUS, T1, vary, reduce=REDUCE)
+    assert [(member.index, member.status) for member in bad.failed] == [(17, nd.Status.non_finite)]
+    keep = np.delete(np.arange(300), 17)
+    np.testing.assert_array_equal(bad["mean"][keep], clean["mean"][keep])
+
+
+def test_members_whose_parameters_contradict_each_other():
+    # A reset above the threshold: the unit would fire without end, and every row would look well.
+    model = nd.LIF()
+    reset = np.linspace(-70.0, -60.0, 200)
+    reset[[3, 150, 151]] = 10.0
+    swept = nd.sweep(model, STIMULUS, T1, {"reset": reset})
+    assert [(m.index, m.status) for m in swept.failed] == [(i, nd.Status.invalid_parameter) for i in (3, 150, 151)]
+    wrong = nd.sweep(model, STIMULUS, T1, {"reset": [0.0, -70.0], "threshold": [10.0, -75.0]})
+    assert [m.index for m in wrong.failed] == [1]
+
+
+class Picky(nd.AbstractNeuron):
+    """A model whose own check was written with one member in mind."""
+
+    low: jax.Array = nd.parameter(1.0)
+    high: jax.Array = nd.parameter(2.0)
+
+    def __check_init__(self):
+        if not eqx.is_array(self.low) or self.low > self.high:
+            raise ValueError("low is above high")
+
+    def init(self):
+        return {"v": jnp.zeros_like(self.low)}
+
+    def dynamics(self, t, y, drive):
+        return nd.Linearised({"v": self.low - y["v"]}, {"v": jnp.ones_like(self.low)})
+
+    def observe(self, t, y, drive):
+        return {}
+
+    def groups(self):
+        return {"v": 0}
+
+
+def test_a_check_that_takes_one_member_at_a_time():
+    swept = nd.sweep(Picky(), STIMULUS, T1, {"low": [0.5, 3.0, 1.5]})
+    assert [m.index for m in swept.failed] == [1]
+    np.testing.assert_allclose(swept["v"][[0, 2]], np.asarray([0.5, 1.5]) * (1 - np.exp(-T1)), rtol=1e-6)
+
+
+# Interrupted --------------------------------------------------------------------------------------------------------------------
+
+
+def _interrupting_after(members):
+    def progress(done, count):
+        if done >= members:
+            raise KeyboardInterrupt
+
+    return progress
+
+
+def test_an_interrupted_sweep_keeps_what_is_done(hh, many, tmp_path):
+    swept = nd.sweep(hh, STIMULUS, T1, _vary(300), reduce=REDUCE, batch_size=128, progress=_interrupting_after(128))
+    assert "172 not run" in repr(swept) and swept.failed == []
+    np.testing.assert_array_equal(swept.not_run, np.arange(128, 300))
+    for name in many.outputs:
+        np.testing.assert_array_equal(swept[name][:128], many[name][:128])
+    assert np.isnan(swept["mean"][128:]).all() and (swept["count"][128:] == -1).all()
+    swept.save(tmp_path / "part.npz")
+    assert nd.SweepResult.load(tmp_path / "part.npz").not_run.size == 172
+
+
+def test_an_interrupt_before_anything_is_done_is_raised(hh, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sys.modules["neurodyn._sweep.sweep"], "store", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        nd.sweep(hh, STIMULUS, T1, _vary(300), reduce=REDUCE)
+
+
+def test_a_broken_progress_function_costs_nothing(hh, many):
+    def broken(done, count):
+        raise ZeroDivisionError("oh")
+
+    with pytest.warns(UserWarning, match="progress raised ZeroDivisionError: oh") as warned:
+        swept = nd.sweep(hh, STIMULUS, T1, _vary(300), reduce=REDUCE, batch_size=128, progress=broken)
+    assert len(warned) == 1
+    np.testing.assert_array_equal(swept["mean"], many["mean"])
+
+
+# Devices and processes ----------------------------------------------------------------------------------------------------------
 
 
 def _worker(*arguments):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import neurodyn as nd
+from neurodyn._simulate.blocks import _state_bytes, lanes
 
 
 def _final(g_na, amplitude):
@@ -51,6 +52,44 @@ def test_out_axes(axis):
     jax.tree_util.tree_map(np.testing.assert_array_equal, got, expected)
 
 
+def test_a_function_may_close_over_what_it_is_differentiated_by():
+    amplitudes = jnp.linspace(5.0, 20.0, 20)
+
+    def loss(g_na, mapped):
+        return jnp.mean(mapped(lambda amplitude: _final(g_na, amplitude))(amplitudes) ** 2)
+
+    got = jax.jit(jax.grad(lambda g: loss(g, lambda f: nd.vmap(f, block=16))))(120.0)
+    np.testing.assert_allclose(got, jax.jit(jax.grad(lambda g: loss(g, jax.vmap)))(120.0), rtol=1e-11)
+
+
+def test_blocks_follow_from_the_size_of_the_state():
+    def lif(current):
+        return nd.simulate(nd.LIF(), nd.Step(current), 5.0).final["v"]
+
+    def adaptive(amplitude):
+        return nd.simulate(nd.HodgkinHuxley(), nd.Step(amplitude), 5.0, method=nd.Adaptive()).v
+
+    # 16 KiB of state: four or two numbers of 8 bytes in each member; an adaptive run carries all the steps it may take.
+    def members(function, *example):
+        return lanes(_state_bytes(jax.make_jaxpr(function)(*example).jaxpr), "value")
+
+    assert members(_final, 120.0, 10.0) == 512
+    assert members(lif, 1.0) == 1024
+    assert members(adaptive, 1.0) == 8
+    assert members(lambda x: 2 * x, 1.0) == 16384
+
+
+def test_fewer_members_in_a_block_where_a_gradient_is_taken():
+    def loss(g_na):
+        return jnp.sum(nd.vmap(_final, in_axes=(None, 0))(g_na, jnp.linspace(5.0, 20.0, 600)))
+
+    def blocks(function):
+        jaxpr = jax.make_jaxpr(function)(120.0)
+        return {eqn.params["length"] for eqn in _equations(jaxpr.jaxpr) if eqn.primitive.name == "scan"} & {2, 5}
+
+    assert blocks(loss) == {2} and blocks(jax.grad(loss)) == {5}
+
+
 def test_forward_mode_and_hessian_go_through():
     amplitudes = jnp.linspace(5.0, 20.0, 20)
 
@@ -59,6 +98,9 @@ def test_forward_mode_and_hessian_go_through():
 
     reverse, forward = jax.jit(jax.grad(loss))(120.0), jax.jit(jax.jacfwd(loss))(120.0)
     np.testing.assert_allclose(reverse, forward, rtol=1e-11)
+    h = 1e-3
+    differences = (jax.jit(jax.grad(loss))(120.0 + h) - jax.jit(jax.grad(loss))(120.0 - h)) / (2 * h)
+    np.testing.assert_allclose(jax.jit(jax.hessian(loss))(120.0), differences, rtol=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ Figure: TypeAlias = float | str
 Outcome: TypeAlias = tuple[Figure, bool | None] | tuple[Figure, bool | None, str]
 
 #: Groups that run in float32, which is what fits and sweeps use; the rest needs float64.
-SINGLE_PRECISION = ("fitting", "speed")
+SINGLE_PRECISION = ("fitting", "speed", "sweeps")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -17,7 +17,7 @@ from .registry import REGISTRY, SINGLE_PRECISION, Claim, Figure, precision
 
 
 PAGE = Path(__file__).resolve().parent.parent / "EVIDENCE.md"
-GROUPS = ("models", "solvers", "gradients", "fitting", "speed")
+GROUPS = ("models", "solvers", "gradients", "fitting", "speed", "sweeps")
 HOLDS, SHORT, REPORTED = "holds", "falls short", "reported"
 
 
@@ -89,7 +89,7 @@ def environment() -> list[str]:
         f"Machine: {_processor()}, {os.cpu_count()} cores, {platform.system()} {platform.machine()}",
         f"Versions: Python {platform.python_version()}, {versions}",
         f"XLA_FLAGS: `{os.environ.get('XLA_FLAGS', '')}`",
-        f"Precision: float64; {' and '.join(SINGLE_PRECISION)} in float32",
+        f"Precision: float64; {', '.join(SINGLE_PRECISION)} in float32",
         f"Date: {datetime.datetime.now(datetime.UTC):%Y-%m-%d %H:%M} UTC",
     ]
 

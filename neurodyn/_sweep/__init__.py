@@ -1,5 +1,5 @@
 """The same model at many parameter values."""
 
-from .members import sample as sample
 from .result import SweepResult as SweepResult
+from .sample import sample as sample
 from .sweep import sweep as sweep

@@ -2,15 +2,18 @@
 
 import dataclasses
 import math
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Mapping
 from typing import Any, Literal
 
+import equinox as eqx
+import jax.numpy as jnp
+import jax.tree_util as jtu
 import numpy as np
-from jaxtyping import PRNGKeyArray
 
-from .._parameter import NamedParameter, parameters
+from .._parameter import NamedParameter, parameters, recheck, replace_leaves
 from .._paths import match
-from ..fitting.space import Space
+from .sample import key_of
 
 
 Design = Literal["zip", "grid"]
@@ -29,12 +32,14 @@ class Members:
     - `info`: what is known of each parameter, by path.
     - `design`: `"zip"` (member i has the i-th of each) or `"grid"` (the product, the last axis fastest).
     - `count`: how many there are.
+    - `seeds`: the random keys of those values that `sample` drew, by path.
     """
 
     axes: dict[str, np.ndarray]
     info: dict[str, NamedParameter]
     design: Design
     count: int
+    seeds: dict[str, Any]
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -49,10 +54,40 @@ class Members:
         places = np.unravel_index(rows, self.shape)
         return {path: x[i] for (path, x), i in zip(self.axes.items(), places, strict=True)}
 
-    def allowed(self, values: Mapping[str, np.ndarray]) -> np.ndarray:
-        """Which members have values that their parameters may take."""
-        good = [self.info[path].info.allows(x) for path, x in values.items()]
-        return np.logical_and.reduce(good)
+    def safe(self, model: Any, stimulus: Any, start: int, stop: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
+        """The values of members `start` to `stop` with those of `model` and `stimulus` in place of impossible ones, and which are possible."""
+        values = self.values(start, stop)
+        base = {path: float(np.asarray(item.value)) for path, item in self.info.items()}
+        good = np.logical_and.reduce([self.info[path].info.allows(x) for path, x in values.items()])
+        values = {path: np.where(good, x, base[path]) for path, x in values.items()}
+        for tree, prefix in ((model, ""), (stimulus, PREFIX)):
+            own = {path: x for path, x in values.items() if path.startswith(PREFIX) == bool(prefix)}
+            if own:
+                good = good & _consistent(tree, {path.removeprefix(prefix): x for path, x in own.items()})
+        return {path: np.where(good, x, base[path]) for path, x in values.items()}, good
+
+
+def _consistent(tree: Any, values: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Which members pass the checks that modules make when they are built, such as that of two parameters against each other: all at once,
+    and by halves where one does not pass."""
+    (count,) = {x.size for x in values.values()}
+
+    def spread(x):
+        # Every number gets the axis, or channels would be probed, as they are when a model is built: once per model, not per batch.
+        return jnp.reshape(x, (1,)) if eqx.is_inexact_array(x) and x.ndim == 0 else x
+
+    batched = replace_leaves(jtu.tree_map(spread, tree), {path: jnp.asarray(x) for path, x in values.items()})
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            recheck(batched)
+        return np.ones(count, bool)
+    except ValueError:
+        if count == 1:
+            return np.zeros(1, bool)
+    half = count // 2
+    parts = [{path: x[rows] for path, x in values.items()} for rows in (slice(half), slice(half, None))]
+    return np.concatenate([_consistent(tree, part) for part in parts])
 
 
 def make_members(model: Any, stimulus: Any, vary: Mapping[str, Any], design: Design) -> Members:
@@ -63,10 +98,13 @@ def make_members(model: Any, stimulus: Any, vary: Mapping[str, Any], design: Des
     """
     if design not in ("zip", "grid"):
         raise ValueError(f"design = {design!r} is not allowed: must be 'zip' or 'grid'")
+    if not isinstance(vary, Mapping):
+        raise ValueError(f"vary = {vary!r} is not allowed: must map paths to values, such as {{'na.g': values}}")
     if not vary:
         raise ValueError("vary = {} is not allowed: must name one parameter at least, such as {'na.g': values}")
     known = {**parameters(model), **{PREFIX + path: item for path, item in parameters(stimulus).items()}}
     axes: dict[str, np.ndarray] = {}
+    seeds: dict[str, Any] = {}
     for pattern, given in vary.items():
         values = np.asarray(given)
         if values.dtype.kind not in "iuf" or values.ndim != 1:
@@ -81,6 +119,8 @@ def make_members(model: Any, stimulus: Any, vary: Mapping[str, Any], design: Des
             if path in axes:
                 raise ValueError(f"vary[{pattern!r}] is not allowed: {path} is varied already")
             axes[path] = values.astype(float)
+            if (key := key_of(given)) is not None:
+                seeds[path] = key
     sizes = {path: x.size for path, x in axes.items()}
     if design == "zip" and len(set(sizes.values())) > 1:
         listed = ", ".join(f"{path}: {size}" for path, size in sizes.items())
@@ -90,37 +130,4 @@ def make_members(model: Any, stimulus: Any, vary: Mapping[str, Any], design: Des
     count = math.prod(sizes.values()) if design == "grid" else next(iter(sizes.values()))
     if not 1 <= count <= _LARGEST:
         raise ValueError(f"a sweep of {count} members is not allowed: must be from 1 to {_LARGEST}")
-    return Members(axes, {path: known[path] for path in axes}, design, count)
-
-
-def sample(
-    model: Any,
-    parameters: str | Sequence[str] | Mapping[str, tuple[float, float]],
-    count: int,
-    *,
-    key: PRNGKeyArray,
-) -> dict[str, np.ndarray]:
-    """Random values of parameters, to be handed to `sweep` as `vary`.
-
-    **Arguments:**
-
-    - `model`: whose parameters.
-    - `parameters`: paths or patterns, for values around the present ones within the physical range (a factor of two for positive ones), or lower and
-        upper bound by path or pattern, for values from the whole of that range (logarithmically if the lower is positive).
-    - `count`: how many.
-
-    **Returns:** values by path, shape (count,).
-
-    **Raises:** `ValueError` as `fit` does for what it trains and its bounds.
-    """
-    patterns = [parameters] if isinstance(parameters, str) else list(parameters)
-    known = _scalars(model)
-    paths = match(patterns, known)
-    bounds = parameters if isinstance(parameters, Mapping) else None
-    space = Space.of(model, paths, bounds)
-    theta = space.starts(model, count + 1, key)
-    return {path: np.asarray(b.value(theta[path][1:])) for path, b in space.bijections.items()}
-
-
-def _scalars(model: Any) -> list[str]:
-    return [path for path, item in parameters(model).items() if np.ndim(item.value) == 0]
+    return Members(axes, {path: known[path] for path in axes}, design, count, seeds)

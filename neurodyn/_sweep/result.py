@@ -14,6 +14,10 @@ from .._files import write_whole
 from .._simulate import Status
 
 
+#: The status of a member that was not reached.
+NOT_RUN = -1
+
+
 @dataclasses.dataclass(frozen=True)
 class FailedMember:
     """A member without results: its place, its parameters by path and why."""
@@ -35,9 +39,11 @@ class SweepResult:
 
     - `axes`: the values varied, by path, as they were given; `units`: their units.
     - `design`: `"zip"` or `"grid"`.
-    - `outputs`: the results by name, shape (members, ...). NaN, or -1 for whole numbers, where the member failed.
-    - `status`: see `Status`, shape (members,).
-    - `attributes`: how the sweep was made: versions, times, steps.
+    - `outputs`: the results by name, shape (members, ...). NaN where the member failed; -1 for whole numbers, 0 for unsigned ones, False.
+    - `status`: see `Status`, shape (members,); -1 for a member that was not reached because the sweep was interrupted.
+    - `attributes`: how the sweep was made. `parameters` (those of the model, and of the stimulus from `stimulus.` on: value and unit by path),
+        `structure` (of model, stimulus, reduce and options), `arrays` (those of reduce and options) and `seeds` (keys of what `sample` drew) are
+        JSON.
     """
 
     axes: dict[str, np.ndarray]
@@ -55,10 +61,10 @@ class SweepResult:
 
     def __repr__(self) -> str:
         varied = ", ".join(f"{path} ({x.size})" for path, x in self.axes.items())
-        failed = int((self.status != Status.ok).sum())
-        return (
-            f"SweepResult({len(self)} members, {self.design} of {varied}; {', '.join(self.outputs)}; {failed} not ok)"
-        )
+        state = f"{(self.status > Status.ok).sum()} not ok"
+        if self.not_run.size:
+            state += f", {self.not_run.size} not run"
+        return f"SweepResult({len(self)} members, {self.design} of {varied}; {', '.join(self.outputs)}; {state})"
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -77,9 +83,14 @@ class SweepResult:
 
     @property
     def failed(self) -> list[FailedMember]:
-        """The members that are not ok, each with its parameters and the reason."""
-        rows = np.flatnonzero(self.status != Status.ok)
+        """The members that ran, or could not run, and are not ok, each with its parameters and the reason."""
+        rows = np.flatnonzero(self.status > Status.ok)
         return [FailedMember(int(i), self.values(int(i)), Status(int(self.status[i]))) for i in rows]
+
+    @property
+    def not_run(self) -> np.ndarray:
+        """The places of the members that an interrupted sweep did not reach."""
+        return np.flatnonzero(self.status == NOT_RUN)
 
     def to_xarray(self) -> Any:
         """An `xarray.Dataset`: a grid has one dimension for each parameter, otherwise there is one named `member`.
@@ -109,7 +120,8 @@ class SweepResult:
         """
         path = Path(path)
         if path.suffix == ".nc":
-            self.to_xarray().to_netcdf(path, engine="h5netcdf")
+            table = self.to_xarray()
+            write_whole(path, lambda file: table.to_netcdf(file.name, engine="h5netcdf"))
             return
         if path.suffix != ".npz":
             raise ValueError(f"{path} is not allowed: must end in .npz or .nc")
@@ -123,26 +135,39 @@ class SweepResult:
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> "SweepResult":
-        """Read what `save` wrote to a `.npz` file.
+        """Read what `save` wrote.
 
         **Raises:** `ValueError` for a file that is no such archive.
         """
         try:
-            with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
-                arrays = {name: archive[name] for name in archive.files}
-            header = json.loads(str(arrays["header"]))
-            return cls(
-                _part(arrays, "axis:"),
-                header["units"],
-                header["design"],
-                _part(arrays, "output:"),
-                arrays["status"],
-                header["attributes"],
-            )
+            return cls._from_netcdf(path) if Path(path).suffix == ".nc" else cls._from_archive(path)
         except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
             raise ValueError(
                 f"{path} is not allowed: must be an archive written by SweepResult.save ({error})"
             ) from None
+
+    @classmethod
+    def _from_archive(cls, path: str | os.PathLike[str]) -> "SweepResult":
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+        header = json.loads(str(arrays["header"]))
+        axes, outputs = _part(arrays, "axis:"), _part(arrays, "output:")
+        return cls(axes, header["units"], header["design"], outputs, arrays["status"], header["attributes"])
+
+    @classmethod
+    def _from_netcdf(cls, path: str | os.PathLike[str]) -> "SweepResult":
+        import xarray
+
+        with xarray.open_dataset(path, engine="h5netcdf") as file:
+            table: Any = file.load()
+        design = table.attrs["design"]
+        names = table["status"].dims if design == "grid" else tuple(table.coords)
+        axes = {name: table[name].values for name in names}
+        units = {name: table[name].attrs["units"] for name in names}
+        shape = table["status"].shape
+        rows = {name: x.values.reshape(-1, *x.shape[len(shape) :]) for name, x in table.data_vars.items()}
+        status = rows.pop("status")
+        return cls(axes, units, design, rows, status, dict(table.attrs))
 
 
 def _part(arrays: Mapping[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
