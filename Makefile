@@ -34,6 +34,7 @@ $(PEERS)/%/.installed: benchmarks/speed/requirements-%.txt
 
 bench: $(STAMP) $(PEERS)/jaxley/.installed $(PEERS)/neuron/.installed
 	$(BIN)/python -m benchmarks.speed $(BENCH)
+	$(if $(BENCH),,$(BIN)/python -m benchmarks.work_precision)
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

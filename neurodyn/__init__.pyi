@@ -30,7 +30,7 @@ from ._simulate import (
     simulate as simulate,
     vmap as vmap,
 )
-from ._solver import Staggered as Staggered
+from ._solver import Staggered as Staggered, Staggered4 as Staggered4
 from ._stimulus import (
     AbstractStimulus as AbstractStimulus,
     Chirp as Chirp,

@@ -1,10 +1,11 @@
-"""neurodyn, or the plain scan, as a worker: `python -m benchmarks.speed.jax_worker ours|plain_scan float32|float64`."""
+"""Engines in neurodyn's own environment as workers: `python -m benchmarks.speed.jax_worker ours|plain_scan|through_diffrax float32|float64`."""
 
+import importlib
 import sys
 
 import neurodyn as nd
 
-from .worker import serve
+from .worker import compiled, serve
 
 
 def main() -> None:
@@ -14,16 +15,18 @@ def main() -> None:
     import jax.numpy as jnp
 
     jax.config.update("jax_enable_x64", precision == "float64")
-    from . import ours, plain_scan
-
-    module = {"ours": ours, "plain_scan": plain_scan}[engine]
+    module = importlib.import_module(f".{engine}", __package__)
 
     def prepare(kind, n):
-        function, p = jax.jit(getattr(module, kind)), module.parameters()
+        if engine == "through_diffrax" and kind == "gradient" and n > 1000:
+            return None  # takes minutes
         drive = jnp.linspace(5.0, 20.0, n) if n > 1 else jnp.asarray(10.0)
-        return lambda: jax.block_until_ready(function(p, drive))
+        return compiled(getattr(module, kind), module.parameters(), drive)
 
-    serve(prepare)
+    def trace():
+        return jax.jit(module.recorded)(module.parameters(), jnp.asarray(10.0))
+
+    serve(prepare, trace)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ jax.config.update("jax_enable_x64", sys.argv[2] == "float64")
 import jax.numpy as jnp  # noqa: E402
 import jaxley as jx  # noqa: E402
 from jaxley.channels import HH  # noqa: E402
-from worker import serve  # noqa: E402
+from worker import compiled, serve  # noqa: E402
 
 
 DT, STEPS = 0.025, 4000
@@ -51,13 +51,15 @@ def loss(p, drive):
 
 
 def prepare(kind, n):
-    if kind == "forward" or (
-        kind == "gradient" and n > 1000
-    ):  # it always records; its gradients of large batches fill the memory
+    # It always records; its gradients of large batches fill the memory.
+    if kind == "forward" or (kind == "gradient" and n > 1000):
         return None
-    function = jax.jit({"recorded": recorded, "gradient": jax.value_and_grad(loss)}[kind])
     drive = jnp.linspace(5.0, 20.0, n) if n > 1 else jnp.asarray(10.0)
-    return lambda: jax.block_until_ready(function(PARAMETERS, drive))
+    return compiled({"recorded": recorded, "gradient": jax.value_and_grad(loss)}[kind], PARAMETERS, drive)
 
 
-serve(prepare)
+def trace():
+    return jax.jit(recorded)(PARAMETERS, jnp.asarray(10.0))[0]
+
+
+serve(prepare, trace)

@@ -3,7 +3,7 @@
 import math
 
 from neuron import h
-from worker import serve
+from worker import Work, serve
 
 
 DT, STEPS = 0.025, 4000
@@ -30,8 +30,13 @@ def prepare(kind, n):
         assert len(kept) == n
         h.finitialize(-65.0)
         h.continuerun(STEPS * DT)
+        return kept[0][2]
 
-    return work
+    return Work(work)
 
 
-serve(prepare)
+def trace():
+    return prepare("recorded", 1).run()
+
+
+serve(prepare, trace)

@@ -1,5 +1,6 @@
 """The adaptive driver: Diffrax's error control, with stimulus edges as step points."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import diffrax as dfx
@@ -12,7 +13,7 @@ from .._model import AbstractNeuron, AbstractSpikingNeuron, Problem
 from .._numerics import all_finite, nan_where
 from .._stimulus import AbstractStimulus, Instant
 from .._types import FloatArray, RealScalar, State
-from .crossing import compact, root
+from .crossing import first_true, over_units, root
 from .method import Adaptive
 from .recorder import Recorder
 from .solution import Solution, Spikes, Status
@@ -211,19 +212,25 @@ def _crossings(
     c0, c1 = (clean(x, taken) * width.reshape(column) ** 2 for x in (curvature[:-1], curvature[1:]))
     p, q, r = m1 - m0 - d0 - c0 / 2, d1 - d0 - c0, c1 - c0
 
-    def quintic(x):
-        tail = 10 * p - 4 * q + r / 2 + x * (-15 * p + 7 * q - r + x * (6 * p - 3 * q + r / 2))
-        return m0 + x * (d0 + x * (c0 / 2 + x * tail))
-
+    powers = [m0, d0, c0 / 2, 10 * p - 4 * q + r / 2, -15 * p + 7 * q - r, 6 * p - 3 * q + r / 2]
     parts = jnp.linspace(0.0, 1.0, _PARTS + 1, dtype=s.dtype)
-    nodes = [m0] + [quintic(x) for x in parts[1:-1]] + [m1]
+    nodes = [m0] + [_polynomial(powers, x) for x in parts[1:-1]] + [m1]
     fired = jnp.stack([(a <= 0) & (b > 0) for a, b in zip(nodes[:-1], nodes[1:], strict=True)], axis=1)
     fired = fired & taken.reshape(-1, 1, *column[1:])
-    times = []
-    for i in range(_PARTS):
-        lower, upper = jnp.broadcast_to(parts[i], m0.shape), jnp.broadcast_to(parts[i + 1], m0.shape)
-        x = root(quintic, lower, upper, fired[:, i])
-        at = begin.reshape(column) + x * width.reshape(column)
-        times.append(origin + jnp.vectorize(warp.model_time)(at))
-    flat = (fired.shape[0] * _PARTS, *margin.shape[1:])
-    return compact(fired.reshape(flat), jnp.stack(times, axis=1).reshape(flat), max_spikes)
+
+    def one(fired, *powers):
+        index, found = first_true(fired, max_spikes)
+        step, part = index // _PARTS, index % _PARTS
+        chosen = [x[step] for x in powers]
+        x = root(lambda x: _polynomial(chosen, x), parts[part], parts[part + 1], found)
+        times = origin + jnp.vectorize(warp.model_time)(begin[step] + x * width[step])
+        return jnp.where(found, times, jnp.inf), jnp.sum(fired)
+
+    return over_units(one, fired.reshape(-1, *margin.shape[1:]), *powers)
+
+
+def _polynomial(powers: Sequence[FloatArray], x: FloatArray) -> FloatArray:
+    total = jnp.zeros_like(x)
+    for coefficient in reversed(powers):
+        total = total * x + coefficient
+    return total

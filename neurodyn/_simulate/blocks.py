@@ -17,10 +17,10 @@ from .._parameter import check_whole
 _VECTOR = 16  # lanes of the widest vector instructions
 _FEWEST = 8
 
-#: How many bytes of state the members of a block have together. On a CPU a value needs the state and little else, a gradient about fifteen times as much
-#: besides, and reducers the samples of a few steps; all that should stay in the fastest cache. Accelerators want all the members they can get at once.
-_STATE = {"value": 2**14, "gradient": 2**12, "reduced": 2**11}
-_STATE_ON_ACCELERATORS = {"value": 2**24, "gradient": 2**20, "reduced": 2**24}
+#: How many bytes of state the members of a block have together. On a CPU a value needs the state and little else, a gradient about fifteen times as much;
+#: all that should stay in the fastest cache. Accelerators want all the members they can get at once.
+_STATE = {"value": 2**14, "gradient": 2**12}
+_STATE_ON_ACCELERATORS = {"value": 2**24, "gradient": 2**20}
 
 
 def vmap(
@@ -114,7 +114,7 @@ class _Members(eqx.Module):
         return jax.lax.scan(place, [empty(x) for x in shapes], (first, rows))[0]
 
 
-def lanes(state: int, purpose: Literal["value", "gradient", "reduced"]) -> int:
+def lanes(state: int, purpose: Literal["value", "gradient"]) -> int:
     """How many members with so many bytes of state a block has."""
     bytes_of = _STATE if jax.default_backend() == "cpu" else _STATE_ON_ACCELERATORS
     count = bytes_of[purpose] // max(state, 1)

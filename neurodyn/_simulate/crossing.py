@@ -29,14 +29,14 @@ def root(
     return x
 
 
-def _first(fired: BoolArray, size: int) -> tuple[IntArray, BoolArray]:
+def first_true(fired: BoolArray, size: int) -> tuple[IntArray, BoolArray]:
     """The indices of the first `size` true entries, and which of these exist; where not the index is 0."""
     (index,) = jnp.nonzero(fired, size=size, fill_value=fired.shape[0])
     found = index < fired.shape[0]
     return jnp.where(found, index, 0), found
 
 
-def _over_units(one: Callable[..., tuple[FloatArray, IntArray]], *arrays: FloatArray | BoolArray) -> Spikes:
+def over_units(one: Callable[..., tuple[FloatArray, IntArray]], *arrays: FloatArray | BoolArray) -> Spikes:
     """Apply a function of one unit's series to arrays of shape (steps, ...)."""
     batch = arrays[0].shape[1:]
     times, count = jax.vmap(one, in_axes=1)(*(x.reshape(x.shape[0], -1) for x in arrays))
@@ -47,10 +47,10 @@ def compact(fired: BoolArray, times: FloatArray, max_spikes: int) -> Spikes:
     """The first `max_spikes` spikes of each unit, from arrays of shape (steps, ...) that say when it fired."""
 
     def one(fired, times):
-        index, found = _first(fired, max_spikes)
+        index, found = first_true(fired, max_spikes)
         return jnp.where(found, times[index], jnp.inf), jnp.sum(fired)
 
-    return _over_units(one, fired, times)
+    return over_units(one, fired, times)
 
 
 def upward_crossings(ts: FloatArray, margins: FloatArray, max_spikes: int) -> Spikes:
@@ -64,7 +64,7 @@ def upward_crossings(ts: FloatArray, margins: FloatArray, max_spikes: int) -> Sp
 
     def one(margin):
         fired = (margin[:-1] <= 0) & (margin[1:] > 0)
-        index, found = _first(fired, max_spikes)
+        index, found = first_true(fired, max_spikes)
         first = jnp.clip(index - 1, 0, n - nodes)
         harmless = jnp.arange(nodes, dtype=margin.dtype) - 0.5
         window = jax.vmap(lambda i: jax.lax.dynamic_slice(margin, (i,), (nodes,)))(first)
@@ -74,7 +74,7 @@ def upward_crossings(ts: FloatArray, margins: FloatArray, max_spikes: int) -> Sp
         times = ts[index] + (x - begin) * (ts[1] - ts[0])
         return jnp.where(found, times, jnp.inf), jnp.sum(fired)
 
-    return _over_units(one, margins)
+    return over_units(one, margins)
 
 
 def _through(values: FloatArray, x: FloatArray) -> FloatArray:

@@ -8,7 +8,7 @@ import equinox as eqx
 
 from .._model import AbstractNeuron
 from .._parameter import check_positive
-from .._solver import Staggered
+from .._solver import Staggered, Staggered4
 from .._types import State
 from .blocks import tree_bytes
 from .memory import Checkpoint, GradientPlan, plan
@@ -93,8 +93,9 @@ class Adaptive(eqx.Module):
                 "Adaptive.adjoint = BacksolveAdjoint is not allowed: neurons are unstable backwards in time and its gradients are "
                 "wrong; use RecursiveCheckpointAdjoint or ForwardMode"
             )
-        if isinstance(self.solver, Staggered):
-            raise ValueError("Adaptive.solver = Staggered is not allowed: it has no error estimate; use FixedStep")
+        if isinstance(self.solver, Staggered | Staggered4):
+            name = type(self.solver).__name__
+            raise ValueError(f"Adaptive.solver = {name} is not allowed: it has no error estimate; use FixedStep")
 
 
 Method: TypeAlias = FixedStep | Adaptive

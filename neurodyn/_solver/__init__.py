@@ -2,3 +2,4 @@
 
 from .base import AbstractLeapfrog as AbstractLeapfrog
 from .staggered import Staggered as Staggered
+from .staggered4 import Staggered4 as Staggered4

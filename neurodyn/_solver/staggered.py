@@ -4,12 +4,12 @@ from collections.abc import Callable
 from typing import Any, ClassVar, TypeAlias
 
 import diffrax as dfx
-import jax.numpy as jnp
 import jax.tree_util as jtu
 
 from .._model import Problem
 from .._types import RealScalar, State
 from .base import AbstractLeapfrog
+from .split import advance_group, is_own_term
 
 
 _SolverState: TypeAlias = Any
@@ -32,10 +32,7 @@ class Staggered(AbstractLeapfrog):
         return 2
 
     def init(self, terms, t0, t1, y0, args) -> _SolverState:
-        # Diffrax solves backwards in time by negating the term, which an exponential step would not notice.
-        given, expected = terms.vf(t0, y0, args), args.model.dynamics(t0, y0, args.drive(t0)).slope
-        same = [jnp.all(a == b) for a, b in zip(jtu.tree_leaves(given), jtu.tree_leaves(expected), strict=True)]
-        return jnp.all(jnp.stack(same))
+        return is_own_term(terms, t0, y0, args)
 
     def func(self, terms, t0, y0, args):
         return terms.vf(t0, y0, args)
@@ -56,23 +53,17 @@ class Staggered(AbstractLeapfrog):
         groups = problem.model.groups()
         last = max(jtu.tree_leaves(groups))
         if last == 0:
-            return _advance(problem, t0, y, drive, groups, 0, dt)
-        y = _advance(problem, t0, y, drive, groups, 0, dt / 2 + lag)
+            return advance_group(problem, t0, y, drive, groups, 0, dt)
+        y = advance_group(problem, t0, y, drive, groups, 0, dt / 2 + lag)
         for group in range(1, last):
-            y = _advance(problem, t0, y, drive, groups, group, dt / 2)
-        y = _advance(problem, t0, y, drive, groups, last, dt)
+            y = advance_group(problem, t0, y, drive, groups, group, dt / 2)
+        y = advance_group(problem, t0, y, drive, groups, last, dt)
         for group in range(last - 1, 0, -1):
-            y = _advance(problem, t1, y, drive, groups, group, dt / 2)
+            y = advance_group(problem, t1, y, drive, groups, group, dt / 2)
         return y
 
     def synchronise(self, problem: Problem, t: RealScalar, y: State, lag: RealScalar) -> State:
         groups = problem.model.groups()
         if max(jtu.tree_leaves(groups)) == 0:
             return y
-        return _advance(problem, t, y, problem.drive(t), groups, 0, lag)
-
-
-def _advance(problem: Problem, t, y: State, drive: Any, groups: Any, group: int, dt: RealScalar) -> State:
-    """Move the leaves of one group and leave the rest; what the rest would need is not computed (XLA drops it)."""
-    moved = problem.model.dynamics(t, y, drive).advance(y, dt)
-    return jtu.tree_map(lambda g, old, new: new if g == group else old, groups, y, moved)
+        return advance_group(problem, t, y, problem.drive(t), groups, 0, lag)

@@ -26,7 +26,7 @@ from .rows import empty_rows, gather, store
 #: Members per block of an adaptive sweep. A block runs until its slowest member is done, so that a stiff member costs its few neighbours only (and
 #: the steps they save stay in cache: twice as fast as blocks of 32).
 _ADAPTIVE_BLOCK = 8
-_BATCH, _BATCH_ON_ACCELERATORS = 2**14, 2**18
+_BATCH, _BATCH_ON_ACCELERATORS = 2**15, 2**18
 _AXIS = "members"
 
 Reduce = Mapping[str, AbstractReducer] | Callable[[Solution], Mapping[str, Any]]
@@ -76,7 +76,8 @@ def sweep(
     _check(reduce, mesh, options)
     if block is None:
         adaptive = isinstance(options.get("method"), Adaptive)
-        block = _ADAPTIVE_BLOCK if adaptive else lanes(tree_bytes(eqx.filter_eval_shape(model.init)), "reduced")
+        # Reducers keep the samples of a few steps, which is about as much as a gradient keeps.
+        block = _ADAPTIVE_BLOCK if adaptive else lanes(tree_bytes(eqx.filter_eval_shape(model.init)), "gradient")
     check_whole("block", block)
     devices = np.array(jax.local_devices()) if mesh is None else mesh.devices.reshape(-1)
     batch = _batch_size(batch_size, members.count, block, devices.size)
