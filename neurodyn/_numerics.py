@@ -1,10 +1,14 @@
 """Primitives whose value and derivatives stay finite where the textbook formula does not."""
 
+import functools
 import math
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.extend.core import Primitive
+from jax.interpreters import ad, batching, mlir
 
 from ._types import FloatArray
 
@@ -75,32 +79,42 @@ def _power(t: FloatArray) -> tuple[FloatArray, FloatArray]:
     return scale, part * _polynomial(part, _POWER[str(t.dtype)])
 
 
-@jax.custom_jvp
+def _elementwise(
+    derivative: Callable[[FloatArray], FloatArray],
+) -> Callable[[Callable], Callable[[FloatArray], FloatArray]]:
+    """Make an elementwise function with this derivative a JAX primitive. `jax.custom_jvp` would not do: a scan drops its rules when it is differentiated
+    once, and by the formulas below the second derivative would be 0/0 at zero."""
+
+    def make(function):
+        primitive = Primitive(function.__name__)
+        primitive.def_impl(jax.jit(function))
+        primitive.def_abstract_eval(lambda x: x.update(weak_type=False))
+        mlir.register_lowering(primitive, mlir.lower_fun(function, multiple_results=False))
+        batching.defvectorized(primitive)
+        ad.defjvp(primitive, lambda tangent, x: derivative(x) * tangent)
+
+        @functools.wraps(function)
+        def bind(x):
+            return primitive.bind(jnp.asarray(x, jnp.result_type(float, x)))
+
+        return bind
+
+    return make
+
+
+def _exp2_slope(t: FloatArray) -> FloatArray:
+    return _LN2 * exp2(t)
+
+
+@_elementwise(_exp2_slope)
 def exp2(t: FloatArray) -> FloatArray:
     """`2**t`."""
-    scale, rest = _power(jnp.asarray(t))
+    scale, rest = _power(t)
     return scale + scale * rest
 
 
-@exp2.defjvp
-def _(primals, tangents):
-    value = exp2(*primals)
-    return value, _LN2 * value * tangents[0]
-
-
-@jax.custom_jvp
-def phi1(z: FloatArray) -> FloatArray:
-    """`(exp(z) - 1)/z`, the factor of an exponential step, with its limit 1 at `z = 0`."""
-    z = jnp.asarray(z) + _TINY
-    scale, rest = _power(LOG2_E * z)
-    return (scale * rest + (scale - 1)) / z
-
-
-@phi1.defjvp
-def _(primals, tangents):
-    (z,), (dz,) = primals, tangents
-    value = phi1(z)
-    return value, _phi1_slope_times(z, value, dz)
+def _phi1_slope(z: FloatArray) -> FloatArray:
+    return _phi1_slope_times(z, phi1(z), jnp.ones_like(z))
 
 
 def _phi1_slope_times(z: FloatArray, value: FloatArray, factor: FloatArray) -> FloatArray:
@@ -108,6 +122,14 @@ def _phi1_slope_times(z: FloatArray, value: FloatArray, factor: FloatArray) -> F
     small = jnp.abs(z) < 0.1
     series = _polynomial(z, _PHI1_SLOPE[: _terms(z, 4, 10)])
     return jnp.where(small, series, value * (z - 1) + 1) * factor / jnp.where(small, 1.0, z)
+
+
+@_elementwise(_phi1_slope)
+def phi1(z: FloatArray) -> FloatArray:
+    """`(exp(z) - 1)/z`, the factor of an exponential step, with its limit 1 at `z = 0`."""
+    z = z + _TINY
+    scale, rest = _power(LOG2_E * z)
+    return (scale * rest + (scale - 1)) / z
 
 
 @jax.custom_jvp
@@ -124,37 +146,31 @@ def _(primals, tangents):
     return y + value * rise, dy + value * drise + _phi1_slope_times(-fall, value, -rise) * dfall
 
 
-@jax.custom_jvp
+def _exprel2_slope(t: FloatArray) -> FloatArray:
+    x, value = _LN2 * t, exprel2(t)
+    small = jnp.abs(x) < 0.3
+    series = 0.5 + x * _polynomial(x * x, _EXPREL_SLOPE[: _terms(x, 3, 6)])
+    return jnp.where(small, series, value * (1 - value + x)) * _LN2 / jnp.where(small, 1.0, x)
+
+
+@_elementwise(_exprel2_slope)
 def exprel2(t: FloatArray) -> FloatArray:
     """`t ln 2/(1 - 2**-t)`, which is `x/(1 - exp(-x))` for `x = t ln 2`, with its limit 1 at zero: the removable singularity of Hodgkin and
     Huxley's rates. Value, first and second derivative are right at zero and next to it, in float32 too."""
-    t = _TINY - jnp.asarray(t)
+    t = _TINY - t
     scale, rest = _power(t)
     return (_LN2 * t) / (scale * rest + (scale - 1))
 
 
-@exprel2.defjvp
-def _(primals, tangents):
-    (t,), (dt,) = primals, tangents
-    t = jnp.asarray(t)
-    x = _LN2 * t
-    value = exprel2(t)
-    small = jnp.abs(x) < 0.3
-    series = 0.5 + x * _polynomial(x * x, _EXPREL_SLOPE[: _terms(x, 3, 6)])
-    slope = jnp.where(small, series, value * (1 - value + x)) / jnp.where(small, 1.0, x)
-    return value, slope * (_LN2 * dt)
+def _logistic2_slope(t: FloatArray) -> FloatArray:
+    value = logistic2(t)
+    return _LN2 * value * (1 - value)
 
 
-@jax.custom_jvp
+@_elementwise(_logistic2_slope)
 def logistic2(t: FloatArray) -> FloatArray:
     """`1/(1 + 2**-t)`."""
-    return 1 / (1 + exp2(-jnp.asarray(t)))
-
-
-@logistic2.defjvp
-def _(primals, tangents):
-    value = logistic2(*primals)
-    return value, value * (1 - value) * (_LN2 * tangents[0])
+    return 1 / (1 + exp2(-t))
 
 
 @jax.custom_jvp

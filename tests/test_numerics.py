@@ -265,3 +265,19 @@ def test_finiteness_and_masking():
     assert not bool(all_finite({**tree, "a": jnp.asarray([1.0, jnp.inf])}))
     masked = nan_where(jnp.asarray(True), tree)
     assert np.isnan(masked["a"]).all() and int(masked["n"]) == 3
+
+
+@pytest.mark.parametrize("name", ["phi1", "exprel", "exp", "logistic"])
+def test_second_derivatives_through_a_scan(name):
+    # A scan drops the rules of custom_jvp when it is differentiated, so that JAX would differentiate the value as it stands.
+    function, reference, _ = CASES[name]
+
+    def last(x):
+        return jax.lax.scan(lambda x, _: (function(x), None), x, length=1)[0]
+
+    x = jnp.asarray([0.0, 1e-12, -1e-7, 1e-3, -0.02, 0.3, -0.36, 1.0, -4.0, 12.0])
+    with np.errstate(all="ignore"):
+        expected = reference(np.asarray(x).astype(LONG), 2).astype(float)
+    for second in (jax.grad(jax.grad(last)), jax.jacfwd(jax.grad(last)), jax.jacfwd(jax.jacfwd(last))):
+        got = jax.jit(jax.vmap(second))(x)
+        np.testing.assert_allclose(got, expected, rtol=1e-9, atol=1e-12)
