@@ -143,7 +143,7 @@ def test_values_and_derivatives(name, dtype):
             function = jax.grad(function)
 
 
-@pytest.mark.parametrize(("dtype", "bar"), [("float64", 5e-16), ("float32", 2.5e-7)])
+@pytest.mark.parametrize(("dtype", "bar"), [("float64", 5e-16), ("float32", 6e-7)])
 def test_small_arguments_keep_their_digits(dtype, bar):
     # A gate with a time constant of minutes moves by dt / tau per step, not by a rounded 1 - exp(-dt / tau).
     with precision(jnp.dtype(dtype)):
@@ -161,7 +161,7 @@ def test_powers_at_the_ends_of_their_range(dtype):
         # Whole numbers are exact, halves are where rounding to whole numbers changes its mind.
         whole = jnp.arange(-120.0, 121.0, 0.5, dtype)
         np.testing.assert_allclose(
-            exp2(whole), 2.0 ** np.asarray(whole, float), rtol=1e-15 if dtype == "float64" else 1e-7
+            exp2(whole), 2.0 ** np.asarray(whole, float), rtol=1e-15 if dtype == "float64" else 2.5e-7
         )
         np.testing.assert_array_equal(exp2(whole[::2]), 2.0 ** np.asarray(whole[::2], float))
 
