@@ -74,7 +74,7 @@ def vmap(
 
         return jtu.tree_unflatten(jtu.tree_structure(out), run(traced.consts, moved))
 
-    return mapped
+    return eqx.filter_jit(mapped)  # or each call outside of jit would compile the loop over blocks again
 
 
 class _Members(eqx.Module):
