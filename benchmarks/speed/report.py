@@ -26,7 +26,8 @@ engines take turns, each in a process of its own, and the best run counts; compi
 | `jaxley+flags` | the same with the XLA flags of `nd.configure_cpu()`, which the three above run with |
 | `neuron` | single compartments with `hh` ([neuron_worker.py](speed/neuron_worker.py)); always in double precision, no gradients |
 
-An empty cell: the engine cannot do that, or takes minutes (Jaxley always records)."""
+An empty cell: the engine cannot do that, or takes minutes (Jaxley always records). The first cell of an engine also starts JAX and
+builds the first model."""
 
 _SAME = """## The same work
 

@@ -77,7 +77,7 @@ def sweep(
     if block is None:
         adaptive = isinstance(options.get("method"), Adaptive)
         # Reducers keep the samples of a few steps, which is about as much as a gradient keeps.
-        block = _ADAPTIVE_BLOCK if adaptive else lanes(tree_bytes(eqx.filter_eval_shape(model.init)), "gradient")
+        block = _ADAPTIVE_BLOCK if adaptive else lanes(tree_bytes(eqx.filter_eval_shape(_init, model)), "gradient")
     check_whole("block", block)
     devices = np.array(jax.local_devices()) if mesh is None else mesh.devices.reshape(-1)
     batch = _batch_size(batch_size, members.count, block, devices.size)
@@ -191,6 +191,11 @@ def _named_arrays(found: Any) -> dict[str, Any]:
         except (TypeError, ValueError):
             raise ValueError(f"reduce gave {name} = {x!r}, which is not allowed: must be a numeric array") from None
     return arrays
+
+
+@eqx.filter_jit  # never run: so that JAX remembers its shapes
+def _init(model: AbstractNeuron) -> Any:
+    return model.init()
 
 
 @eqx.filter_jit
