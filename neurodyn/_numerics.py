@@ -2,7 +2,8 @@
 
 import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -42,8 +43,9 @@ _EXPREL = (1.0, 1 / 12, -1 / 720, 1 / 30240, -1 / 1209600, 1 / 47900160, -691 / 
 _EXPREL_SLOPE = tuple(2 * k * _EXPREL[k] for k in range(1, 7))
 
 
-def _polynomial(x: FloatArray, coefficients: tuple[float, ...]) -> FloatArray:
-    result = jnp.full_like(x, coefficients[-1])
+def polynomial(x: FloatArray, coefficients: Sequence[Any]) -> Any:
+    """The polynomial with these coefficients, the constant first: numbers, or arrays that go with x."""
+    result = coefficients[-1]
     for coefficient in reversed(coefficients[:-1]):
         result = result * x + coefficient
     return result
@@ -69,7 +71,7 @@ def _power(t: FloatArray) -> tuple[FloatArray, FloatArray]:
     whole = jax.lax.bitcast_convert_type(t + large, integer) - integer(np.asarray(large, t.dtype).view(integer))
     part = t - whole.astype(t.dtype)
     scale = jax.lax.bitcast_convert_type((whole + bias) << digits, t.dtype)
-    return scale, part * _polynomial(part, _POWER[str(t.dtype)])
+    return scale, part * polynomial(part, _POWER[str(t.dtype)])
 
 
 def _elementwise(
@@ -113,7 +115,7 @@ def _phi1_slope(z: FloatArray) -> FloatArray:
 def _phi1_slope_times(z: FloatArray, value: FloatArray, factor: FloatArray) -> FloatArray:
     """A factor times the derivative of `phi1` at z, where it has this value."""
     small = jnp.abs(z) < 0.1
-    series = _polynomial(z, _PHI1_SLOPE[: _terms(z, 4, 10)])
+    series = polynomial(z, _PHI1_SLOPE[: _terms(z, 4, 10)])
     return jnp.where(small, series, value * (z - 1) + 1) * factor / jnp.where(small, 1.0, z)
 
 
@@ -142,7 +144,7 @@ def _(primals, tangents):
 def _exprel2_slope(t: FloatArray) -> FloatArray:
     x, value = _LN2 * t, exprel2(t)
     small = jnp.abs(x) < 0.3
-    series = 0.5 + x * _polynomial(x * x, _EXPREL_SLOPE[: _terms(x, 3, 6)])
+    series = 0.5 + x * polynomial(x * x, _EXPREL_SLOPE[: _terms(x, 3, 6)])
     return jnp.where(small, series, value * (1 - value + x)) * _LN2 / jnp.where(small, 1.0, x)
 
 

@@ -197,7 +197,6 @@ def test_a_failed_member_leaves_the_gradient_of_the_others_alone(hh, checkpoint)
         return jnp.sum(jnp.where(ok, v, 0.0))
 
     gradient = jax.jit(jax.grad(loss))
-    clean = gradient(120.0, jnp.asarray([5.0, 10.0, 10.0]))
-    expected = gradient(120.0, jnp.asarray([5.0, 10.0, jnp.inf]))
-    np.testing.assert_allclose(expected, jax.jit(jax.grad(loss))(120.0, jnp.asarray([5.0, 10.0])), rtol=1e-12)
-    assert np.isfinite(clean) and clean != expected
+    without = gradient(120.0, jnp.asarray([5.0, 10.0]))
+    np.testing.assert_allclose(gradient(120.0, jnp.asarray([5.0, 10.0, jnp.inf])), without, rtol=1e-12)
+    assert gradient(120.0, jnp.asarray([5.0, 10.0, 10.0])) != without  # a member that does not fail counts

@@ -1,6 +1,5 @@
 """The adaptive driver: Diffrax's error control, with stimulus edges as step points."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import diffrax as dfx
@@ -10,7 +9,7 @@ import jax.numpy as jnp
 import jax.tree_util as jtu
 
 from .._model import AbstractNeuron, AbstractSpikingNeuron, Problem
-from .._numerics import all_finite, nan_where
+from .._numerics import all_finite, nan_where, polynomial
 from .._stimulus import AbstractStimulus, Instant
 from .._types import FloatArray, RealScalar, State
 from .crossing import first_true, over_units, root
@@ -214,7 +213,7 @@ def _crossings(
 
     powers = [m0, d0, c0 / 2, 10 * p - 4 * q + r / 2, -15 * p + 7 * q - r, 6 * p - 3 * q + r / 2]
     parts = jnp.linspace(0.0, 1.0, _PARTS + 1, dtype=s.dtype)
-    nodes = [m0] + [_polynomial(powers, x) for x in parts[1:-1]] + [m1]
+    nodes = [m0] + [polynomial(x, powers) for x in parts[1:-1]] + [m1]
     fired = jnp.stack([(a <= 0) & (b > 0) for a, b in zip(nodes[:-1], nodes[1:], strict=True)], axis=1)
     fired = fired & taken.reshape(-1, 1, *column[1:])
 
@@ -222,15 +221,8 @@ def _crossings(
         index, found = first_true(fired, max_spikes)
         step, part = index // _PARTS, index % _PARTS
         chosen = [x[step] for x in powers]
-        x = root(lambda x: _polynomial(chosen, x), parts[part], parts[part + 1], found)
+        x = root(lambda x: polynomial(x, chosen), parts[part], parts[part + 1], found)
         times = origin + jnp.vectorize(warp.model_time)(begin[step] + x * width[step])
         return jnp.where(found, times, jnp.inf), jnp.sum(fired)
 
     return over_units(one, fired.reshape(-1, *margin.shape[1:]), *powers)
-
-
-def _polynomial(powers: Sequence[FloatArray], x: FloatArray) -> FloatArray:
-    total = jnp.zeros_like(x)
-    for coefficient in reversed(powers):
-        total = total * x + coefficient
-    return total

@@ -26,7 +26,7 @@ class GradientPlan:
 
     - `checkpoint`: `"none"` (every intermediate result), `"step"` (the state before each step; each step is computed twice) or `"nested"` (the state
         at every `segment` steps, and at each step of one segment at a time; each step is computed three times) or `"forward"` (nothing: the
-        derivatives are computed along with the run, by one number after another, whatever mode is asked for).
+        derivatives by all the numbers are computed along with the run, whatever mode is asked for).
     - `segment`: steps between the states that are kept for the whole run.
     - `kept_bytes`: size of the states kept for one member at any one time (unknown for `"none"`: a hundred times the state per step or so).
     - `forward_below`: `"forward"` is what happens all the same if the run is differentiated by fewer numbers than this.

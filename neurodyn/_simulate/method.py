@@ -8,7 +8,7 @@ import equinox as eqx
 
 from .._model import AbstractNeuron
 from .._parameter import check_positive
-from .._solver import Staggered, Staggered4
+from .._solver import AbstractSplit, Staggered
 from .._types import State
 from .blocks import tree_bytes
 from .memory import Checkpoint, GradientPlan, plan
@@ -36,7 +36,7 @@ class FixedStep(eqx.Module):
     - `reset`: what happens when a resetting model crosses its threshold.
     - `checkpoint`: what is kept for a gradient: see `GradientPlan`. `"auto"` keeps the state before each step if that fits into `memory`, and else
         nests, at the price of one more forward pass, or uses forward mode for a derivative by one or two numbers.
-    - `memory`: bytes that one member of a batch may keep for its gradient; None for a quarter of the device's memory over 128 members.
+    - `memory`: bytes that one member of a batch may keep for its gradient; None for a quarter of the device's memory over 256 members.
     """
 
     dt: float = eqx.field(static=True, default=0.025)
@@ -93,7 +93,7 @@ class Adaptive(eqx.Module):
                 "Adaptive.adjoint = BacksolveAdjoint is not allowed: neurons are unstable backwards in time and its gradients are "
                 "wrong; use RecursiveCheckpointAdjoint or ForwardMode"
             )
-        if isinstance(self.solver, Staggered | Staggered4):
+        if isinstance(self.solver, AbstractSplit):
             name = type(self.solver).__name__
             raise ValueError(f"Adaptive.solver = {name} is not allowed: it has no error estimate; use FixedStep")
 

@@ -1,5 +1,6 @@
 """Diffrax solvers that know the structure of neuron models."""
 
 from .base import AbstractLeapfrog as AbstractLeapfrog
+from .split import AbstractSplit as AbstractSplit
 from .staggered import Staggered as Staggered
 from .staggered4 import Staggered4 as Staggered4

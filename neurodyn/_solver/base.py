@@ -2,13 +2,12 @@
 
 from abc import abstractmethod
 
-import diffrax as dfx
-
 from .._model import Problem
 from .._types import RealScalar, State
+from .split import AbstractSplit
 
 
-class AbstractLeapfrog(dfx.AbstractSolver):
+class AbstractLeapfrog(AbstractSplit):
     """A split solver that ends a step with the sub-step the next one begins with.
 
     A driver that takes many equal steps may merge the two and carry a state in which part of the leaves lags behind by `lag` ms;

@@ -1,13 +1,45 @@
 """What split solvers share."""
 
-from typing import Any
+from abc import abstractmethod
+from collections.abc import Callable
+from typing import Any, ClassVar, TypeAlias
 
+import diffrax as dfx
 import jax
 import jax.numpy as jnp
 import jax.tree_util as jtu
 
 from .._model import Problem
 from .._types import RealScalar, State
+
+
+_SolverState: TypeAlias = Any
+
+
+class AbstractSplit(dfx.AbstractSolver):
+    """A solver of constant step that moves the groups of leaves of a model in turn, each by `Linearised.advance`, as a Diffrax solver.
+
+    It looks at the model in `args=Problem(model, drive)` only, and has no error estimate. Time runs forward only.
+    """
+
+    term_structure: ClassVar = dfx.ODETerm
+    interpolation_cls: ClassVar[Callable[..., dfx.LocalLinearInterpolation]] = dfx.LocalLinearInterpolation
+
+    @abstractmethod
+    def move(self, problem: Problem, t0: RealScalar, t1: RealScalar, y: State) -> State:
+        """The state at `t1` from that at `t0`."""
+
+    def init(self, terms, t0, t1, y0, args) -> _SolverState:
+        return _is_own_term(terms, t0, y0, args)
+
+    def func(self, terms, t0, y0, args):
+        return terms.vf(t0, y0, args)
+
+    def step(self, terms, t0: Any, t1: Any, y0, args, solver_state, made_jump):
+        del terms, made_jump
+        y1 = self.move(args, t0, t1, y0)
+        result = dfx.RESULTS.where(solver_state, dfx.RESULTS.successful, dfx.RESULTS.internal_error)
+        return y1, None, {"y0": y0, "y1": y1}, solver_state, result
 
 
 def advance_group(
@@ -18,9 +50,9 @@ def advance_group(
     return jtu.tree_map(lambda g, old, new: new if g == group else old, groups, y, moved)
 
 
-def is_own_term(terms: Any, t: Any, y: State, problem: Problem) -> jax.Array:
-    """Whether a Diffrax term is the model's own: the split solvers look at the model only, and Diffrax solves backwards in time by negating the
-    term, which an exponential step would not notice."""
+def _is_own_term(terms: Any, t: Any, y: State, problem: Problem) -> jax.Array:
+    """Whether a Diffrax term is the model's own: Diffrax solves backwards in time by negating the term, which an exponential step would not
+    notice."""
     given, expected = terms.vf(t, y, problem), problem.model.dynamics(t, y, problem.drive(t)).slope
     same = [jnp.all(a == b) for a, b in zip(jtu.tree_leaves(given), jtu.tree_leaves(expected), strict=True)]
     return jnp.all(jnp.stack(same))

@@ -1,18 +1,11 @@
 """The default solver: gates and voltages in turn, each by its own exponential or implicit step."""
 
-from collections.abc import Callable
-from typing import Any, ClassVar, TypeAlias
-
-import diffrax as dfx
 import jax.tree_util as jtu
 
 from .._model import Problem
 from .._types import RealScalar, State
 from .base import AbstractLeapfrog
-from .split import advance_group, is_own_term
-
-
-_SolverState: TypeAlias = Any
+from .split import advance_group
 
 
 class Staggered(AbstractLeapfrog):
@@ -24,25 +17,13 @@ class Staggered(AbstractLeapfrog):
     Sources: Strang (1968); Hines (1984) for the idea, whose lagged gates are first order.
     """
 
-    term_structure: ClassVar = dfx.ODETerm
-    interpolation_cls: ClassVar[Callable[..., dfx.LocalLinearInterpolation]] = dfx.LocalLinearInterpolation
-
     def order(self, terms) -> int:
         del terms
         return 2
 
-    def init(self, terms, t0, t1, y0, args) -> _SolverState:
-        return is_own_term(terms, t0, y0, args)
-
-    def func(self, terms, t0, y0, args):
-        return terms.vf(t0, y0, args)
-
-    def step(self, terms, t0: Any, t1: Any, y0, args, solver_state, made_jump):
-        del terms, made_jump
-        y1 = self.leap(args, t0, t1, y0, 0.0 * (t1 - t0))
-        y1 = self.synchronise(args, t1, y1, self.lag(t1 - t0))
-        result = dfx.RESULTS.where(solver_state, dfx.RESULTS.successful, dfx.RESULTS.internal_error)
-        return y1, None, {"y0": y0, "y1": y1}, solver_state, result
+    def move(self, problem: Problem, t0: RealScalar, t1: RealScalar, y: State) -> State:
+        y = self.leap(problem, t0, t1, y, 0.0 * (t1 - t0))
+        return self.synchronise(problem, t1, y, self.lag(t1 - t0))
 
     def lag(self, dt: RealScalar) -> RealScalar:
         return dt / 2

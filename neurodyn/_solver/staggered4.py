@@ -1,10 +1,8 @@
 """The fourth-order split solver, for accurate spike times."""
 
 import itertools
-from collections.abc import Callable
-from typing import Any, ClassVar, TypeAlias
+from typing import Any
 
-import diffrax as dfx
 import jax
 import jax.numpy as jnp
 import jax.tree_util as jtu
@@ -12,10 +10,7 @@ import lineax as lx
 
 from .._model import Problem
 from .._types import RealScalar, State
-from .split import advance_group, is_own_term
-
-
-_SolverState: TypeAlias = Any
+from .split import AbstractSplit, advance_group
 
 
 def _sweeps() -> tuple[float, ...]:
@@ -35,7 +30,7 @@ def _sweeps() -> tuple[float, ...]:
 _SWEEPS = _sweeps()
 
 
-class Staggered4(dfx.AbstractSolver):
+class Staggered4(AbstractSplit):
     """Fourth-order splitting over the model's groups of leaves: voltages and gates in turn as in `Staggered`, in sub-steps of unequal length whose
     errors of second order cancel; a few go backwards in time. Six evaluations of the gates' rates per step.
 
@@ -56,50 +51,34 @@ class Staggered4(dfx.AbstractSolver):
     than two groups.
     """
 
-    term_structure: ClassVar = dfx.ODETerm
-    interpolation_cls: ClassVar[Callable[..., dfx.LocalLinearInterpolation]] = dfx.LocalLinearInterpolation
-
     def order(self, terms) -> int:
         del terms
         return 4
 
-    def init(self, terms, t0, t1, y0, args) -> _SolverState:
-        return is_own_term(terms, t0, y0, args)
+    def move(self, problem: Problem, t0: RealScalar, t1: RealScalar, y: State) -> State:
+        dt = t1 - t0
+        drive = problem.drive.average(t0, t1)
+        _refuse_operators(problem, t0, y, drive)
+        groups = problem.model.groups()
+        last = max(jtu.tree_leaves(groups))
+        if last == 0:
+            return advance_group(problem, t0, y, drive, groups, 0, dt)
 
-    def func(self, terms, t0, y0, args):
-        return terms.vf(t0, y0, args)
+        def stage(y, shares):
+            before, down, up = shares
+            y = advance_group(problem, t0, y, drive, groups, last, (before + down) * dt)
+            for group in range(last - 1, 0, -1):
+                y = advance_group(problem, t0, y, drive, groups, group, down * dt)
+            y = advance_group(problem, t0, y, drive, groups, 0, (down + up) * dt)
+            for group in range(1, last):
+                y = advance_group(problem, t0, y, drive, groups, group, up * dt)
+            return y, None
 
-    def step(self, terms, t0: Any, t1: Any, y0, args, solver_state, made_jump):
-        del terms, made_jump
-        y1 = _step(args, t0, t1, y0)
-        result = dfx.RESULTS.where(solver_state, dfx.RESULTS.successful, dfx.RESULTS.internal_error)
-        return y1, None, {"y0": y0, "y1": y1}, solver_state, result
-
-
-def _step(problem: Problem, t0: RealScalar, t1: RealScalar, y: State) -> State:
-    dt = t1 - t0
-    drive = problem.drive.average(t0, t1)
-    _refuse_operators(problem, t0, y, drive)
-    groups = problem.model.groups()
-    last = max(jtu.tree_leaves(groups))
-    if last == 0:
-        return advance_group(problem, t0, y, drive, groups, 0, dt)
-
-    def stage(y, shares):
-        before, down, up = shares
-        y = advance_group(problem, t0, y, drive, groups, last, (before + down) * dt)
-        for group in range(last - 1, 0, -1):
-            y = advance_group(problem, t0, y, drive, groups, group, down * dt)
-        y = advance_group(problem, t0, y, drive, groups, 0, (down + up) * dt)
-        for group in range(1, last):
-            y = advance_group(problem, t0, y, drive, groups, group, up * dt)
-        return y, None
-
-    downs, ups = _SWEEPS[::2], _SWEEPS[1::2]
-    dtype = jtu.tree_leaves(y)[0].dtype
-    shares = [jnp.asarray(x, dtype) for x in ((0.0, *ups[:-1]), downs, ups)]
-    y, _ = jax.lax.scan(stage, y, shares)  # as fast as written out, and compiled three times as fast
-    return advance_group(problem, t0, y, drive, groups, last, ups[-1] * dt)
+        downs, ups = _SWEEPS[::2], _SWEEPS[1::2]
+        dtype = jtu.tree_leaves(y)[0].dtype
+        shares = [jnp.asarray(x, dtype) for x in ((0.0, *ups[:-1]), downs, ups)]
+        y, _ = jax.lax.scan(stage, y, shares)  # as fast as written out, and compiled three times as fast
+        return advance_group(problem, t0, y, drive, groups, last, ups[-1] * dt)
 
 
 def _refuse_operators(problem: Problem, t: RealScalar, y: State, drive: Any) -> None:
