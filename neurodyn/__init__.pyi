@@ -11,6 +11,7 @@ from . import (
 from ._configure import configure_cpu as configure_cpu
 from ._describe import describe as describe
 from ._model import (
+    AbstractFlow as AbstractFlow,
     AbstractNeuron as AbstractNeuron,
     AbstractSpikingNeuron as AbstractSpikingNeuron,
     Linearised as Linearised,
@@ -21,6 +22,7 @@ from ._parameter import parameter as parameter, replace as replace
 from ._serialise import load as load, save as save
 from ._simulate import (
     Adaptive as Adaptive,
+    ExactReset as ExactReset,
     FixedStep as FixedStep,
     GradientPlan as GradientPlan,
     GridReset as GridReset,
@@ -45,10 +47,24 @@ from ._sweep import SweepResult as SweepResult, sample as sample, sweep as sweep
 from .channels import AbstractChannel as AbstractChannel
 from .fitting import FitResult as FitResult, fit as fit, tie as tie
 from .points import (
+    EIF as EIF,
+    GLIF as GLIF,
     LIF as LIF,
+    QIF as QIF,
+    AdaptiveLIF as AdaptiveLIF,
+    AdEx as AdEx,
     Clamped as Clamped,
+    ConnorStevens as ConnorStevens,
+    FitzHughNagumo as FitzHughNagumo,
+    HindmarshRose as HindmarshRose,
     HodgkinHuxley as HodgkinHuxley,
+    Izhikevich as Izhikevich,
+    MorrisLecar as MorrisLecar,
     PointCell as PointCell,
+    Pospischil as Pospischil,
+    ReducedTraubMiles as ReducedTraubMiles,
+    Theta as Theta,
+    WangBuzsaki as WangBuzsaki,
 )
 
 __version__: str

@@ -20,6 +20,14 @@ else:
     from equinox import AbstractClassVar
 
 
+class AbstractFlow(eqx.Module):
+    """How one leaf of a state moves by itself where an exponential step would not do: an upstroke that diverges, an input that decays."""
+
+    @abstractmethod
+    def advance(self, y: FloatArray, slope: FloatArray, dt: RealScalar) -> FloatArray:
+        """The leaf `dt` ms later, given its value and its rate of change now."""
+
+
 class Linearised(eqx.Module):
     """The right-hand side of a model at one point, and how fast each part of the state relaxes.
 
@@ -28,7 +36,7 @@ class Linearised(eqx.Module):
     - `slope`: dy/dt, a pytree like the state.
     - `decay`: a pytree that has, for each leaf of the state, minus the Jacobian block of that leaf with respect to itself:
         an array of the same shape (a diagonal, 1/ms), a square `lineax` operator (voltages coupled along a cable or by gap
-        junctions), or None (no relaxation).
+        junctions), an `AbstractFlow` (a leaf with its own way to move), or None (no relaxation).
 
     Explicit and adaptive solvers read `slope` only. Exponential and implicit ones call `advance`, so no solver looks inside.
     """
@@ -38,12 +46,14 @@ class Linearised(eqx.Module):
 
     def advance(self, y: State, dt: RealScalar) -> State:
         """Move every leaf forward by `dt` ms with the other leaves held: by the exponential step where the decay is an array,
-        by Crank-Nicolson where it is an operator, by Euler's step where it is None. Second order when leaves are swept
+        by Crank-Nicolson where it is an operator, by a flow where it is one, by Euler's step where it is None. Second order when leaves are swept
         palindromically, and exact for a leaf whose equation is linear in itself."""
 
         def move(y, slope, decay):
             if decay is None:
                 return y + dt * slope
+            if isinstance(decay, AbstractFlow):
+                return decay.advance(y, slope, dt)
             if isinstance(decay, lx.AbstractLinearOperator):
                 identity = lx.IdentityLinearOperator(decay.in_structure())
                 return y + lx.linear_solve(identity + decay * (dt / 2), dt * slope).value

@@ -11,7 +11,7 @@ import numpy as np
 from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
 
-from ._types import FloatArray
+from ._types import BoolArray, FloatArray
 
 
 LOG2_E = 1 / math.log(2)
@@ -209,3 +209,15 @@ def nan_where(bad: jax.Array, tree):
         return jnp.where(bad, jnp.nan, x) if jnp.issubdtype(x.dtype, jnp.inexact) else x
 
     return jax.tree_util.tree_map(mask, tree)
+
+
+@jax.custom_batching.custom_vmap
+def anywhere(x: BoolArray) -> BoolArray:
+    """Whether a scalar holds for any member of a batch: a condition on it is one, where `vmap` makes others run both branches."""
+    return x
+
+
+@anywhere.def_vmap
+def _(size, batched, x):
+    del size
+    return anywhere(jnp.any(x, axis=0) if batched[0] else x), False

@@ -15,15 +15,19 @@ class Samples(eqx.Module):
 
     - `ts`: the steps' ends, ms, shape (n,).
     - `values`: what the reducer's `needs` asked for, by path, at the steps' ends, shape (n, ...).
-    - `fired`: whether each unit fired in each step, shape (n, ...); None for a model without spikes.
-    - `margin`: how far each unit is above its threshold at the steps' ends, shape (n, ...). None for a model without spikes, and for one that
-        resets (its jump has been made by then). That at the beginning of the first step is the last one of the `Samples` before.
+    - `fired`: whether each unit of a smooth model fired in each step, shape (n, ...); None for another.
+    - `margin`: how far each unit of a smooth model is above its threshold at the steps' ends, shape (n, ...). That at the beginning of the first step is
+        the last one of the `Samples` before.
+    - `spikes`: the spikes of each unit of a resetting model in each step, ms, in order and padded with inf, shape (n, slots, ...); None for another.
+    - `emitted`: what each unit of a resetting model emitted in each step, with the derivative of a surrogate, shape (n, ...); None without one.
     """
 
     ts: FloatArray
     values: dict[str, FloatArray]
-    fired: BoolArray | None
+    fired: BoolArray | None = None
     margin: FloatArray | None = None
+    spikes: FloatArray | None = None
+    emitted: FloatArray | None = None
 
 
 class AbstractReducer(eqx.Module):

@@ -2,26 +2,50 @@
 
 import dataclasses
 import hashlib
+import inspect
 import json
 import math
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 
+from . import points
 from ._files import write_text
+from ._model import AbstractNeuron
 from ._parameter import NamedParameter, check_value, modules, parameters, recheck, replace_leaves
-from .points import LIF, HodgkinHuxley
 
 
 _FORMAT = "neurodyn parameters"
 _VERSION = 1
 _LIMIT = 64 * 2**20  # bytes
 
-#: What can be rebuilt from its name alone. Closed: a file never names code to run.
-_MODELS = {"HodgkinHuxley": HodgkinHuxley, "LIF": LIF}
+
+def _is_complete(function: Callable) -> bool:
+    """Whether it can be called without arguments."""
+    given = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    needed = inspect.signature(function).parameters.values()
+    return all(item.default is not item.empty or item.kind in given for item in needed)
+
+
+def _builders(cls: type[AbstractNeuron]) -> tuple[Callable[[], AbstractNeuron], ...]:
+    """The class and its published parameter sets, which may have other channels."""
+    presets = [getattr(cls, name) for name, item in vars(cls).items() if isinstance(item, classmethod)]
+    return cls, *(preset for preset in presets if not preset.__name__.startswith("_") and _is_complete(preset))
+
+
+#: What can be rebuilt from its name alone: point neurons that need no arguments. Closed: a file never names code to run.
+_MODELS = {
+    name: _builders(item)
+    for name, item in vars(points).items()
+    if inspect.isclass(item)
+    and issubclass(item, AbstractNeuron)
+    and not inspect.isabstract(item)
+    and _is_complete(item)
+}
 
 
 _CONTENT = ("model", "units", "parts", "parameters")
@@ -131,6 +155,13 @@ def _value(name: str, entry: Any, like: NamedParameter) -> np.ndarray:
     return array
 
 
+def _rebuilt(builders: tuple[Callable[[], AbstractNeuron], ...], parts: Any) -> Any:
+    """The first model that has these parts; the default one if none has."""
+    default = builders[0]()
+    candidates = (build() for build in builders[1:])
+    return default if _parts(default) == parts else next((x for x in candidates if _parts(x) == parts), default)
+
+
 def load(path: str | os.PathLike[str], like: Any = None) -> Any:
     """Read a model written by `save`.
 
@@ -150,7 +181,7 @@ def load(path: str | os.PathLike[str], like: Any = None) -> Any:
     if like is None:
         if not isinstance(name, str) or name not in _MODELS:
             raise ValueError(f"{path}: holds a {name!r}, which cannot be rebuilt from its name; pass like=model")
-        like = _MODELS[name]()
+        like = _rebuilt(_MODELS[name], content["parts"])
         if units == "absolute" and hasattr(like, "units"):
             like = dataclasses.replace(like, units=units)
     if type(like).__name__ != name or getattr(like, "units", None) != units:

@@ -64,14 +64,16 @@ _LAYERS = [
     {"_numerics", "_paths", "_files", "_reducer"},
     {"_parameter"},
     {"_model", "_describe", "_configure"},
-    {"_solver", "_stimulus", "kinetics", "analysis"},
+    {"_solver", "_stimulus", "kinetics"},
     {"_simulate", "channels"},
-    {"points", "fitting", "reducers"},
+    {"points", "reducers"},
+    {"analysis"},
+    {"fitting"},
     {"_serialise"},
     {"plot", "io", "_sweep"},
     {"cli"},
 ]
-_GENERIC = {"_model", "_solver", "_simulate", "_stimulus", "_sweep", "fitting"}
+_GENERIC = {"_model", "_solver", "_simulate", "_stimulus", "_sweep", "analysis", "fitting"}
 _CONCRETE = {"points", "channels", "kinetics"}
 
 

@@ -17,6 +17,9 @@ from .._parameter import check_whole
 _VECTOR = 16  # lanes of the widest vector instructions
 _FEWEST = 8
 
+#: Members of a block whose time step does something more, such as a reset, if any of them has reason to: with many there is always one that has.
+_FEW = 64
+
 #: How many bytes of state the members of a block have together. On a CPU a value needs the state and little else, a gradient about fifteen times as much;
 #: all that should stay in the fastest cache. Accelerators want all the members they can get at once.
 _STATE = {"value": 2**14, "gradient": 2**12}
@@ -62,15 +65,15 @@ def vmap(
             *example
         )
         members = _Members(traced.jaxpr, batched, out_axes, sizes.pop())
-        state = _state_bytes(traced.jaxpr)
+        _, state, most = _longest_loop(traced.jaxpr, 1)
 
         @eqx.filter_custom_jvp
         def run(consts, leaves):
-            return members(consts, leaves, block or lanes(state, "value"))
+            return members(consts, leaves, block or min(lanes(state, "value"), most))
 
         @run.def_jvp
         def _(primals, tangents):
-            return eqx.filter_jvp(lambda c, x: members(c, x, block or lanes(state, "gradient")), primals, tangents)
+            return eqx.filter_jvp(lambda c, x: members(c, x, block or min(lanes(state, "gradient"), most)), primals, tangents)
 
         return jtu.tree_unflatten(jtu.tree_structure(out), run(traced.consts, moved))
 
@@ -116,38 +119,55 @@ class _Members(eqx.Module):
 
 def lanes(state: int, purpose: Literal["value", "gradient"]) -> int:
     """How many members with so many bytes of state a block has."""
-    bytes_of = _STATE if jax.default_backend() == "cpu" else _STATE_ON_ACCELERATORS
+    bytes_of = _STATE if _on_cpu() else _STATE_ON_ACCELERATORS
     count = bytes_of[purpose] // max(state, 1)
     return count // _VECTOR * _VECTOR if count >= _VECTOR else _FEWEST
 
 
-def _state_bytes(jaxpr: Any) -> int:
-    """Size of what the loop that goes round most often carries from one time to the next: the state of a member."""
-    return _longest_loop(jaxpr, 1)[1]
-
-
-def _longest_loop(jaxpr: Any, times: int) -> tuple[int, int]:
-    """How often the body of that loop is executed, and the bytes it carries."""
-    found = [(0, 0)]
+def _longest_loop(jaxpr: Any, times: int) -> tuple[int, int, int]:
+    """Of the loop that goes round most often: how often its body is executed, the bytes it carries from one time to the next, which is the state of a
+    member, and how many members a block should have at most."""
+    found = [(0, 0, _ANY)]
     for eqn in jaxpr.eqns:
         if eqn.primitive.name == "while":  # nobody knows how often: that settles it, unless it is a part of each step
             if times == 1:
-                return _UNKNOWN, _bytes(eqn.params["body_jaxpr"].in_avals[eqn.params["body_nconsts"] :])
+                return _ANY, _bytes(eqn.params["body_jaxpr"].in_avals[eqn.params["body_nconsts"] :]), _ANY
             continue
         inner = times
         if eqn.primitive.name == "scan":
             inner = times * eqn.params["length"]
             begin, count = eqn.params["num_consts"], eqn.params["num_carry"]
-            found.append((inner, _bytes(eqn.params["jaxpr"].in_avals[begin : begin + count])))
-        for value in eqn.params.values():
-            for part in value if isinstance(value, tuple | list) else (value,):
-                part = getattr(part, "jaxpr", part)
-                if hasattr(part, "eqns"):
-                    found.append(_longest_loop(part, inner))
+            body = eqn.params["jaxpr"]
+            most = _FEW if _on_cpu() and _branches(body.jaxpr) else _ANY
+            found.append((inner, _bytes(body.in_avals[begin : begin + count]), most))
+        if eqn.primitive.name == "cond":
+            continue  # what is done now and then does not count
+        for part in _parts(eqn):
+            found.append(_longest_loop(part, inner))
     return max(found)
 
 
-_UNKNOWN = 10**12
+def _branches(jaxpr: Any) -> bool:
+    """Whether there is a condition, outside of loops."""
+    return any(
+        eqn.primitive.name == "cond"
+        or (eqn.primitive.name not in ("scan", "while") and any(map(_branches, _parts(eqn))))
+        for eqn in jaxpr.eqns
+    )
+
+
+def _parts(eqn: Any) -> list[Any]:
+    """The programs within an operation."""
+    values = [v for value in eqn.params.values() for v in (value if isinstance(value, tuple | list) else (value,))]
+    parts = [getattr(value, "jaxpr", value) for value in values]
+    return [part for part in parts if hasattr(part, "eqns")]
+
+
+def _on_cpu() -> bool:
+    return jax.default_backend() == "cpu"
+
+
+_ANY = 10**12
 
 
 def _bytes(avals: Sequence[Any]) -> int:

@@ -20,30 +20,42 @@ from .derivatives import tangents_per_lane
 from .memory import GradientPlan
 from .method import FixedStep
 from .recorder import Recorder
+from .reset import AbstractReset, Events, Span
 from .solution import Solution, Spikes, Status
 
 
 class _StepDrive(eqx.Module):
-    """The drive during one step, in local time from 0 to dt. Stages of a Runge-Kutta step all see the average, so that an edge inside
-    the step delivers the right charge."""
+    """The drive during a step, or a part of one, in the step's local time. Stages of a Runge-Kutta step all see the average, so that an edge inside the
+    step delivers the right charge.
+
+    **Fields:** `time`: when it begins; `width`: its length, ms.
+    """
 
     stimulus: AbstractStimulus
     time: Instant
-    dt: float = eqx.field(static=True)
+    width: RealScalar
 
     def __call__(self, t: RealScalar) -> FloatArray:
         del t
-        return self.stimulus.over(self.time, self.dt)
+        return self.stimulus.over(self.time, self.width)
 
     def average(self, t0: RealScalar, t1: RealScalar) -> FloatArray:
         del t0, t1
-        return self.stimulus.over(self.time, self.dt)
+        return self.stimulus.over(self.time, self.width)
+
+    def part(self, begin: RealScalar, length: RealScalar) -> "_StepDrive":
+        """The drive during a part of the step; that of no length is a hair long."""
+        time = dataclasses.replace(self.time, offset=begin)
+        if not isinstance(length, float):
+            length = jnp.maximum(length, 1e-6 * self.width)
+        return _StepDrive(self.stimulus, time, length)
 
 
 class _Carry(eqx.Module):
     y: State  # lags behind by the solver's lag, except before the first step
     solver_state: Any
     failed: jax.Array | None  # whether the solver said so; None for one that cannot fail
+    storm: jax.Array | None = None  # whether there were too many events in a step; None for a model that does not reset
 
 
 class _Stepper(eqx.Module):
@@ -52,29 +64,39 @@ class _Stepper(eqx.Module):
     model: AbstractNeuron
     stimulus: AbstractStimulus
     solver: dfx.AbstractSolver
+    reset: AbstractReset
     origin: RealScalar
     dt: float = eqx.field(static=True)
     spikes: bool = eqx.field(static=True)
 
+    @property
+    def _leaps(self) -> bool:
+        """Whether the state lags. That of a model that resets does not: it may jump at any time."""
+        return isinstance(self.solver, AbstractLeapfrog) and not resets(self.model)
+
     def _time(self, k) -> Instant:
         return Instant(self.origin, k, self.dt, 0.0)
 
+    def _drive(self, k) -> _StepDrive:
+        return _StepDrive(self.stimulus, self._time(k), self.dt)
+
     def _problem(self, k) -> Problem:
-        return Problem(self.model, _StepDrive(self.stimulus, self._time(k), self.dt))
+        return Problem(self.model, self._drive(k))
 
     def _lag(self, k) -> RealScalar:
-        lag = self.solver.lag(self.dt) if isinstance(self.solver, AbstractLeapfrog) else 0.0
-        return jnp.where(k == 0, 0.0, lag)
+        return jnp.where(k == 0, 0.0, self.solver.lag(self.dt) if self._leaps else 0.0)
 
     def init(self, y0: State) -> _Carry:
-        if isinstance(self.solver, AbstractLeapfrog):
+        if self._leaps:
             return _Carry(y0, None, None)
         state = self.solver.init(term(self.model), 0.0, self.dt, y0, self._problem(0))
+        if resets(self.model):
+            return _Carry(y0, state, None, jnp.asarray(False))
         return _Carry(y0, state, jnp.asarray(False))
 
     def synchronised(self, carry: _Carry, k) -> State:
         """The state at the beginning of step k."""
-        if isinstance(self.solver, AbstractLeapfrog):
+        if self._leaps:
             return self.solver.synchronise(self._problem(k), 0.0, carry.y, self._lag(k))
         return carry.y
 
@@ -93,17 +115,18 @@ class _Stepper(eqx.Module):
         return None
 
     def step(self, carry: _Carry, k) -> tuple[_Carry, Any]:
-        """The carry after step k, and what it says of spikes: the margin at its end for a smooth model, whether it fired for a
-        resetting one."""
+        """The carry after step k, and what it says of spikes: the margin at its end for a smooth model, the `Events` of a resetting one."""
+        if resets(self.model):
+            span = Span(self.model, self._drive(k), self.solver, carry.solver_state, self.dt)
+            y, events = self.reset.step(span, carry.y)
+            carry = dataclasses.replace(carry, y=y, storm=carry.storm | events.storm)
+            return carry, dataclasses.replace(events, storm=None) if self.spikes else None
         carry = self._integrate(carry, k)
-        if isinstance(self.model, AbstractSpikingNeuron) and self.model.resets:
-            y, fired = self.model.jump(0.0, carry.y, self.model.margin(0.0, carry.y) > 0)
-            return dataclasses.replace(carry, y=y), fired if self.spikes else None
         return carry, self.margin(carry, k + 1)
 
     def _integrate(self, carry: _Carry, k) -> _Carry:
         problem = self._problem(k)
-        if isinstance(self.solver, AbstractLeapfrog):
+        if self._leaps:
             return dataclasses.replace(carry, y=self.solver.leap(problem, 0.0, self.dt, carry.y, self._lag(k)))
         # The drive may have changed, so nothing computed at the end of the last step may be used again: hence made_jump.
         y, _, _, state, result = self.solver.step(
@@ -111,6 +134,11 @@ class _Stepper(eqx.Module):
         )
         failed = result != dfx.RESULTS.successful
         return _Carry(y, state, failed if carry.failed is None else carry.failed | failed)
+
+
+def resets(model: AbstractNeuron) -> bool:
+    """Whether a model's spikes change its state."""
+    return isinstance(model, AbstractSpikingNeuron) and model.resets
 
 
 def _for_scan(solver: dfx.AbstractSolver) -> dfx.AbstractSolver:
@@ -180,25 +208,25 @@ class _Run(eqx.Module):
         stepper = self.stepper
         carry = stepper.init(y0)
 
-        def samples(first, count, values, fired, margins):
+        def samples(first, count, values, happened):
             ts = stepper.origin + stepper.dt * (first + jnp.arange(1, 1 + count, dtype=jnp.result_type(stepper.origin)))
             return {
-                name: Samples(ts, {path: values[path] for path in paths}, fired, margins)
+                name: Samples(ts, {path: values[path] for path in paths}, **happened)
                 for name, (_, paths) in reducers.items()
             }
 
         def chunk(state, first, count):
             carry, margin, known = state
             carry, (values, events) = self.scan(carry, first, count, True)
-            margins = None if margin is None else events
-            fired, margin = _fired(margin, events)
-            given = samples(first, count, values, fired, margins)
+            ends = stepper.origin + stepper.dt * (first + jnp.arange(count, dtype=jnp.result_type(stepper.origin)))
+            happened, margin = _happened(margin, events, ends)
+            given = samples(first, count, values, happened)
             known = {name: reducer.update(known[name], given[name]) for name, (reducer, _) in reducers.items()}
             return carry, margin, known
 
         margin = stepper.margin(carry, 0)
-        fired = _nothing_fired(stepper.model, y0)
-        begin = samples(-1, 1, _as_row(stepper.sample(self.sampler, carry, 0)), fired, _as_row(margin))
+        nothing = _nothing_happened(stepper, y0, margin)
+        begin = samples(-1, 1, _as_row(stepper.sample(self.sampler, carry, 0)), nothing)
         state = (carry, margin, {name: reducer.init(begin[name]) for name, (reducer, _) in reducers.items()})
         whole, rest = divmod(steps, _CHUNK)
         one = jax.checkpoint(lambda state, j: (chunk(state, j * _CHUNK, _CHUNK), None), prevent_cse=False)
@@ -220,27 +248,40 @@ def _concatenate(*parts: Any) -> Any:
     return jtu.tree_map(lambda *x: jnp.concatenate(x), *parts)
 
 
-def _fired(margin: FloatArray | None, events: Any) -> tuple[Any, FloatArray | None]:
-    """Whether units fired in each of some steps, and the margin at their end, from that at their beginning."""
+def _happened(margin: FloatArray | None, events: Any, begins: FloatArray) -> tuple[dict[str, Any], FloatArray | None]:
+    """What `Samples` hold of the spikes in some steps, which begin at `begins`, and the margin of a smooth model at their end, from that at their
+    beginning."""
+    if isinstance(events, Events):
+        return {"spikes": _times(events, begins), "emitted": events.emitted}, None
     if margin is None:
-        return (None if events is None else events > 0), None
+        return {}, None
     margins = jnp.concatenate([margin[None], events])
-    return (margins[:-1] <= 0) & (margins[1:] > 0), margins[-1]
+    return {"fired": (margins[:-1] <= 0) & (margins[1:] > 0), "margin": events}, margins[-1]
 
 
-def _nothing_fired(model: AbstractNeuron, y0: State) -> Any:
-    if not isinstance(model, AbstractSpikingNeuron):
-        return None
-    return jnp.zeros_like(model.margin(0.0, y0), bool)[None]
+def _nothing_happened(stepper: _Stepper, y0: State, margin: FloatArray | None) -> dict[str, Any]:
+    """The same of an instant without spikes."""
+    if resets(stepper.model):
+        carry = stepper.init(y0)
+        _, events = jax.eval_shape(stepper.step, carry, 0)
+        none = jtu.tree_map(lambda x: jnp.zeros((1, *x.shape), x.dtype), events)
+        return {"spikes": jnp.full_like(none.offsets, jnp.inf), "emitted": none.emitted}
+    return {} if margin is None else {"fired": jnp.zeros_like(margin, bool)[None], "margin": margin[None]}
+
+
+def _times(events: Events, begins: FloatArray) -> FloatArray:
+    """When the spikes of some steps happened, ms, shape (steps, slots, ...)."""
+    return begins.reshape((-1,) + (1,) * (events.offsets.ndim - 1)) + events.offsets
 
 
 def _spikes(stepper: _Stepper, events, y0: State, ts: FloatArray, max_spikes: int) -> Spikes | None:
     if not isinstance(stepper.model, AbstractSpikingNeuron) or max_spikes == 0:
         return None
-    if not stepper.model.resets:
+    if not resets(stepper.model):
         return upward_crossings(ts, jnp.concatenate([stepper.model.margin(0.0, y0)[None], events]), max_spikes)
-    times = jnp.broadcast_to(ts[1:].reshape((-1,) + (1,) * (events.ndim - 1)), events.shape)
-    return compact(events > 0, times, max_spikes)
+    times = _times(events, ts[:-1])
+    times = times.reshape(-1, *times.shape[2:])
+    return compact(jnp.isfinite(times), times, max_spikes)
 
 
 def _interpolate(grid: FloatArray, samples: Any, ts: FloatArray) -> Any:
@@ -276,7 +317,7 @@ def simulate_fixed(
     """Run `steps` steps of `dt` from the state `y0`. Arguments as in `simulate`, already checked."""
     dtype = jtu.tree_leaves(y0)[0].dtype
     origin = jnp.asarray(t0, dtype)
-    stepper = _Stepper(model, stimulus, _for_scan(method.solver), origin, dt, max_spikes > 0 or bool(reducers))
+    stepper = _Stepper(model, stimulus, _for_scan(method.solver), method.reset, origin, dt, max_spikes > 0 or bool(reducers))
     plan = method.plan(y0, steps)
 
     def run(stepper, y0):
@@ -298,6 +339,10 @@ def simulate_fixed(
     spikes = None if reducers else _spikes(stepper, events, y0, grid, max_spikes)
     bad = ~all_finite(final)
     status = jnp.where(bad, Status.non_finite, Status.ok)
+    if carry.storm is not None:
+        bad = bad | carry.storm
+        status = jnp.where(carry.storm, Status.event_storm, status)
+        samples = nan_where(carry.storm, samples)
     if carry.failed is not None:
         bad = bad | carry.failed
         status = jnp.where(carry.failed, Status.solver_failed, status)

@@ -12,17 +12,7 @@ from .._solver import AbstractSplit, Staggered
 from .._types import State
 from .blocks import tree_bytes
 from .memory import Checkpoint, GradientPlan, plan
-
-
-class GridReset(eqx.Module):
-    """Spikes of resetting models happen at the end of the step in which the threshold was crossed.
-
-    The classical scheme, which published reference results need. Spike times are first order in the step and carry no gradient; use it when
-    neither matters.
-    """
-
-
-AbstractReset: TypeAlias = GridReset
+from .reset import AbstractReset, ExactReset
 
 
 class FixedStep(eqx.Module):
@@ -41,7 +31,7 @@ class FixedStep(eqx.Module):
 
     dt: float = eqx.field(static=True, default=0.025)
     solver: dfx.AbstractSolver = Staggered()
-    reset: AbstractReset = GridReset()
+    reset: AbstractReset = ExactReset()
     checkpoint: Checkpoint = eqx.field(static=True, default="auto")
     memory: int | None = eqx.field(static=True, default=None)
 

@@ -24,6 +24,9 @@ class Status(enum.IntEnum):
     spike_overflow = 5
     #: A parameter outside its physical range, or NaN: `sweep` does not run such a member.
     invalid_parameter = 6
+    #: A resetting model had more spikes or other events in one step than `ExactReset` allows: a smaller step or larger bounds help, unless it fires without
+    #: end.
+    event_storm = 7
 
 
 class Spikes(eqx.Module):

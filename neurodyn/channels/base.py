@@ -13,7 +13,7 @@ from jax.core import Tracer
 from .._model import Linearised
 from .._parameter import UNDECLARED, Parameterised, parameters
 from .._types import FloatArray
-from ..kinetics import AbstractGate
+from ..kinetics import AbstractGate, Instantaneous
 
 
 class AbstractChannel(Parameterised):
@@ -28,9 +28,13 @@ class AbstractChannel(Parameterised):
         """The outward current at `v` mV with the gates at `x` (by field name)."""
 
     def gates(self) -> dict[str, AbstractGate]:
-        """The gates by field name."""
-        found = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        return {name: gate for name, gate in found.items() if isinstance(gate, AbstractGate)}
+        """The gates that are states, by field name."""
+        return {name: gate for name, gate in self._all_gates().items() if not isinstance(gate, Instantaneous)}
+
+    def outward(self, v: FloatArray, x: dict[str, FloatArray], temperature: FloatArray) -> FloatArray:
+        """The outward current at `v` mV with the gates at `x`, and those that are no states where they are at `v`."""
+        at_once = {name: gate for name, gate in self._all_gates().items() if isinstance(gate, Instantaneous)}
+        return self.current(v, {**x, **{name: gate.rates(v, temperature)[0] for name, gate in at_once.items()}})
 
     def steady(self, v: FloatArray, temperature: FloatArray) -> dict[str, FloatArray]:
         """The gates' steady state at `v` mV."""
@@ -46,8 +50,12 @@ class AbstractChannel(Parameterised):
     def at_temperature(self, temperature: FloatArray) -> Self:
         """The same channel with the temperature factors of its gates worked out."""
         return dataclasses.replace(
-            self, **{name: gate.at_temperature(temperature) for name, gate in self.gates().items()}
+            self, **{name: gate.at_temperature(temperature) for name, gate in self._all_gates().items()}
         )
+
+    def _all_gates(self) -> dict[str, AbstractGate]:
+        found = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        return {name: gate for name, gate in found.items() if isinstance(gate, AbstractGate)}
 
 
 _GRID = np.linspace(-120.0, 60.0, 181)  # hits -40 and -55 mV, where HH's rates have removable singularities
@@ -58,7 +66,7 @@ def _evaluate(channel: AbstractChannel, temperature: FloatArray, v: FloatArray) 
     kinetics = channel.kinetics(v, steady, temperature)
     decay = {f"total rate of gate {gate!r}": total for gate, total in kinetics.decay.items()}
     slope = {f"slope of gate {gate!r}": value for gate, value in kinetics.slope.items()}
-    return {"current": channel.current(v, steady), **decay, **slope}
+    return {"current": channel.outward(v, steady, temperature), **decay, **slope}
 
 
 @eqx.filter_jit  # compiled once per kind of channel

@@ -1,5 +1,7 @@
 """The transient sodium current of Hodgkin and Huxley."""
 
+from typing import Self
+
 import equinox as eqx
 
 from .._parameter import parameter
@@ -17,7 +19,7 @@ def _inactivation() -> AlphaBeta:
 
 
 class Sodium(AbstractChannel):
-    """`g m^3 h (v - e)`.
+    """`g m^3 h (v - e)`, by default that of the squid giant axon.
 
     Source: Hodgkin and Huxley (1952), J. Physiol. 117:500, equations 20-24, in the modern sign with rest at -65 mV and 6.3 degC.
     """
@@ -26,6 +28,17 @@ class Sodium(AbstractChannel):
     e: Parameter = parameter(50.0, unit="mV", lower=-200.0, upper=200.0, spread=10.0, potential=True)
     m: AbstractGate = eqx.field(default_factory=_activation)
     h: AbstractGate = eqx.field(default_factory=_inactivation)
+
+    @classmethod
+    def traub_miles(cls, g: float, e: float, threshold: float, q10: Q10 | None = None) -> Self:
+        """That of hippocampal and cortical pyramidal cells. `threshold` (mV) is the `shift` of both gates: V_T of the source, about 10 mV below where
+        spikes start.
+
+        Source: Traub and Miles (1991), Neuronal Networks of the Hippocampus, with voltages counted from V_T.
+        """
+        m = AlphaBeta(LinearExponential(0.32, 13.0, 4.0), LinearExponential(0.28, 40.0, -5.0), threshold, q10=q10)
+        h = AlphaBeta(Exponential(0.128, 17.0, -18.0), Sigmoid(4.0, 40.0, 5.0), threshold, q10=q10)
+        return cls(g, e, m, h)
 
     def current(self, v: FloatArray, x: dict[str, FloatArray]) -> FloatArray:
         return self.g * x["m"] ** 3 * x["h"] * (v - self.e)

@@ -1,4 +1,4 @@
-"""Rates and gates: the parts ion channels are made of."""
+"""Rates, steady states, time constants and gates: the parts ion channels are made of."""
 
 from .gates import (
     Q10 as Q10,
@@ -6,9 +6,26 @@ from .gates import (
     AlphaBeta as AlphaBeta,
     InfTau as InfTau,
 )
+from .hyperbolic import Hyperbolic as Hyperbolic
+from .instantaneous import Instantaneous as Instantaneous
 from .rates import (
     AbstractRate as AbstractRate,
     Exponential as Exponential,
     LinearExponential as LinearExponential,
     Sigmoid as Sigmoid,
+)
+from .relaxation import Relaxation as Relaxation
+from .steady import (
+    AbstractSteadyState as AbstractSteadyState,
+    Boltzmann as Boltzmann,
+    HyperbolicTangent as HyperbolicTangent,
+    Power as Power,
+    RateRatio as RateRatio,
+    RisingBoltzmann as RisingBoltzmann,
+)
+from .times import (
+    AbstractTimeConstant as AbstractTimeConstant,
+    BellTime as BellTime,
+    PeakedSigmoidTime as PeakedSigmoidTime,
+    SigmoidTime as SigmoidTime,
 )

@@ -22,7 +22,7 @@ class Q10(Parameterised):
         return self.q10 ** ((temperature - self.reference) / 10)
 
 
-def _bounded(v: FloatArray) -> FloatArray:
+def bounded(v: FloatArray) -> FloatArray:
     """The voltage a gate's rates see: bounded once per gate, since a trial step of an adaptive solver may be anywhere and an
     overflow there would poison the gradient although the step is rejected. Untouched between -200 and 200 mV."""
     return jnp.clip(v, -200.0, 200.0)
@@ -58,7 +58,7 @@ class AlphaBeta(AbstractGate):
     q10: Q10 | None = None
 
     def rates(self, v: FloatArray, temperature: FloatArray) -> tuple[FloatArray, FloatArray]:
-        seen = _bounded(v) - self.shift
+        seen = bounded(v) - self.shift
         factor = self.factor if self.q10 is None else self.factor * self.q10(temperature)
         opening = factor * self.alpha(seen)
         return opening, opening + factor * self.beta(seen)
@@ -78,7 +78,7 @@ class _PreparedAlphaBeta(AbstractGate):
 
     def rates(self, v: FloatArray, temperature: FloatArray) -> tuple[FloatArray, FloatArray]:
         del temperature
-        seen = _bounded(v)
+        seen = bounded(v)
         opening = self.alpha(seen)
         total = opening + self.beta(seen)
         # Their cotangents are used by every constant of the gate: a fifth of the time of a gradient if worked out each time.
@@ -109,7 +109,7 @@ class InfTau(AbstractGate):
     q10: Q10 | None = None
 
     def rates(self, v: FloatArray, temperature: FloatArray) -> tuple[FloatArray, FloatArray]:
-        seen = _bounded(v) - self.shift
+        seen = bounded(v) - self.shift
         off_peak = LOG2_E * (seen - self.tau_half)
         bell = exp2(off_peak / self.tau_rise) + exp2(-off_peak / self.tau_fall)
         factor = self.factor if self.q10 is None else self.factor * self.q10(temperature)

@@ -4,6 +4,7 @@ from abc import abstractmethod
 from collections.abc import Callable
 
 import equinox as eqx
+import jax.numpy as jnp
 
 from .._numerics import LOG2_E, exp2, exprel2, logistic2
 from .._parameter import Parameterised, parameter
@@ -88,14 +89,15 @@ class Exponential(_AbstractScaled):
 
 
 class LinearExponential(_AbstractScaled):
-    """`rate * (v - midpoint) / (1 - exp(-(v - midpoint) / scale))`, which is `rate * scale` at the midpoint."""
+    """`rate * x / (1 - exp(-x / scale))` with `x = v - midpoint`, which is `rate * scale` at the midpoint. A negative scale gives its mirror image,
+    `rate * x / (exp(x / |scale|) - 1)`, so that the rate is positive in any case."""
 
     rate: Parameter = parameter(unit="1/(ms mV)", lower=0.0)
     midpoint: Parameter = parameter(unit="mV", spread=5.0)
     scale: Parameter = parameter(unit="mV", spread=4.0)
 
     def amplitude(self) -> FloatArray:
-        return self.rate * self.scale
+        return self.rate * jnp.abs(self.scale)
 
     @staticmethod
     def shape(t: FloatArray) -> FloatArray:

@@ -1,5 +1,8 @@
 """Pictures. Every function draws into the axes it is given, or into new ones, and returns them; needs the extra `plot`."""
 
+from .branches import bifurcation as bifurcation
+from .firing import f_i_curve as f_i_curve
 from .fitted import loss as loss, parameters as parameters
+from .plane import phase_plane as phase_plane
 from .raster import raster as raster
 from .trace import trace as trace

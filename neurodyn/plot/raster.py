@@ -5,11 +5,32 @@ from typing import Any
 
 import numpy as np
 
+from .._simulate import Spikes
 from .axes import DATA, MODEL, MUTED, OTHER, new_axes, tidy
 
 
-def raster(trains: Mapping[str, Any], ax: Any = None) -> Any:
-    """Draw spike times (ms) by name, the first on top; infinite times are padding. **Returns:** the axes."""
+def raster(trains: Mapping[str, Any] | Any, ax: Any = None) -> Any:
+    """Draw spike times, the first train on top.
+
+    **Arguments:** `trains`, spike times in ms by name, or those of many units or trials as `Spikes` or an array of shape (units, spikes); infinite times
+    are padding. `ax`.
+
+    **Returns:** the axes.
+    """
+    if isinstance(trains, Mapping):
+        return _named(trains, ax)
+    times = np.asarray(trains.times if isinstance(trains, Spikes) else trains, float)
+    times = times.reshape(-1, times.shape[-1])
+    ax = new_axes(ax, (7.0, float(np.clip(1.0 + 0.05 * len(times), 1.5, 5.0))))
+    ax.eventplot([row[np.isfinite(row)] for row in times], linelengths=0.8, linewidths=0.8, colors=DATA)
+    ax.set_ylim(len(times) - 0.5, -0.5)
+    ax.set_ylabel("unit")
+    ax.set_xlabel("time (ms)")
+    ax.margins(x=0.01)
+    return tidy(ax)
+
+
+def _named(trains: Mapping[str, Any], ax: Any) -> Any:
     ax = new_axes(ax, (7.0, 0.5 + 0.45 * len(trains)))
     rows = [np.asarray(times, float) for times in trains.values()]
     rows = [times[np.isfinite(times)] for times in rows]

@@ -1,16 +1,14 @@
 """A point neuron put together from any channels."""
 
-import dataclasses
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal, Self
+from typing import Literal
 
 import equinox as eqx
 
-from .._model import AbstractBoundedState, AbstractPreparable, AbstractSpikingNeuron, Linearised
-from .._parameter import ParameterInfo, parameter
-from .._types import BoolArray, FloatArray, Parameter, RealScalar, State
+from .._parameter import parameter
+from .._types import Parameter
 from ..channels import AbstractChannel
-from .membrane import check_cell, membrane, observables, split_groups, state_info, steady_state
+from .membrane import AbstractMembrane
 
 
 def _as_dict(channels: Mapping[str, AbstractChannel]) -> dict[str, AbstractChannel]:
@@ -24,7 +22,7 @@ def _as_dict(channels: Mapping[str, AbstractChannel]) -> dict[str, AbstractChann
     return dict(channels)
 
 
-class PointCell(AbstractSpikingNeuron, AbstractBoundedState, AbstractPreparable):
+class PointCell(AbstractMembrane):
     """An isopotential cell: `capacitance dv/dt = I - sum of the currents of its channels`.
 
     **Fields:**
@@ -44,39 +42,5 @@ class PointCell(AbstractSpikingNeuron, AbstractBoundedState, AbstractPreparable)
     initial: Parameter = parameter(-65.0, unit="mV", trainable=False, potential=True)
     units: Literal["density", "absolute"] = eqx.field(default="density", static=True)
 
-    resets: ClassVar[bool] = False
-
-    def __check_init__(self):
-        check_cell(self, self.channels, self.temperature, self.units)
-
-    def init(self) -> State:
-        """`initial` mV with the gates at their steady state there."""
-        return steady_state(self.channels, self.initial, self.temperature)
-
-    def dynamics(self, t: RealScalar, y: State, drive: Any) -> Linearised:
-        del t
-        return membrane(self.channels, self.capacitance, self.temperature, y, drive)
-
-    def observe(self, t: RealScalar, y: State, drive: Any) -> dict[str, FloatArray]:
-        """`i_<channel>` for each channel and their sum `i_ionic`, outward."""
-        del t, drive
-        return observables(self.channels, y)
-
-    def state_info(self) -> dict[str, ParameterInfo]:
-        return state_info(self.channels)
-
-    def groups(self) -> Any:
-        return split_groups(self.channels)
-
-    def margin(self, t: RealScalar, y: State) -> FloatArray:
-        del t
-        return y["v"] - self.detection
-
-    def jump(self, t: RealScalar, y: State, fired: BoolArray | FloatArray) -> tuple[State, BoolArray | FloatArray]:
-        """A spike changes nothing: the currents bring the membrane back."""
-        del t
-        return y, fired
-
-    def prepare(self) -> Self:
-        channels = {name: channel.at_temperature(self.temperature) for name, channel in self.channels.items()}
-        return dataclasses.replace(self, channels=channels)
+    def channels_by_name(self) -> Mapping[str, AbstractChannel]:
+        return self.channels

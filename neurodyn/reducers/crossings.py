@@ -13,10 +13,11 @@ import jax
 import jax.numpy as jnp
 import jax.tree_util as jtu
 
+from .._numerics import anywhere
 from .._reducer import Samples
 from .._simulate.crossing import root
 from .._types import BoolArray, FloatArray
-from .counts import fired_of
+from .counts import silent
 from .window import AbstractWindowed, along
 
 
@@ -34,8 +35,8 @@ class _Step(eqx.Module):
 
     - `fired`: as it says.
     - `begin`, `end`: ms.
-    - `margins`: at the beginning of the step before, at both ends, and at the end of the step after; none for a model that resets, which fires
-        at the end of a step.
+    - `margins`: at the beginning of the step before, at both ends, and at the end of the step after; none for a model that resets, whose spikes are
+        located already: `begin` and `end` are when each unit fired.
     """
 
     fired: BoolArray
@@ -46,7 +47,7 @@ class _Step(eqx.Module):
     def time(self) -> FloatArray:
         """When the units fired, ms, on the cubic through the margins. Anything where they did not."""
         if not self.margins:
-            return self.end
+            return jnp.where(self.fired, self.end, 0.0)
         before, left, right, after = self.margins
         slope = right - left / 2 - before / 3 - after / 6
         curvature = (before + right) / 2 - left
@@ -79,7 +80,7 @@ class AbstractOfSpikes(AbstractWindowed):
         return ()
 
     def init(self, first: Samples) -> Any:
-        known = self.begin(jnp.zeros_like(fired_of(self, first)[0], first.ts.dtype))
+        known = self.begin(silent(self, first))
         if first.margin is None:
             return None, known
         before = jnp.full_like(first.margin[0], jnp.nan)
@@ -106,7 +107,9 @@ class AbstractOfSpikes(AbstractWindowed):
     def steps(self, seen: _Seen | None, samples: Samples) -> _Step:
         """The steps that can be looked at now, along a first axis."""
         if seen is None or samples.margin is None:
-            return self._inside(_Step(fired_of(self, samples), samples.ts, samples.ts, ()))
+            assert samples.spikes is not None
+            times = samples.spikes.reshape(-1, *samples.spikes.shape[2:])
+            return self._inside(_Step(jnp.isfinite(times), times, times, ()))
         m = jnp.concatenate([jnp.stack(seen.margins), samples.margin])
         ts = jnp.concatenate([jnp.stack(seen.ts), samples.ts])
         fired = (m[2:-2] <= 0) & (m[3:-1] > 0)
@@ -130,7 +133,7 @@ def _each_spike(reducer: AbstractOfSpikes, known: Any, seen: _Seen | None, sampl
         return reducer.spike(known, first.time(), first.fired), rest
 
     def left(state):
-        return _anywhere(jnp.any(functools.reduce(operator.or_, state[1])))
+        return anywhere(jnp.any(functools.reduce(operator.or_, state[1])))
 
     return jax.lax.while_loop(left, turn, (known, [step.fired for step in rows]))[0]
 
@@ -156,7 +159,7 @@ def _each_spike_differentiable(reducer: AbstractOfSpikes, known: Any, seen: _See
     if count == 1:
         return state[0]
     others = lambda state: jax.lax.scan(turn, state, length=count - 1)[0]
-    return jax.lax.cond(_anywhere(jnp.any(state[1])), others, lambda state: state, state)[0]
+    return jax.lax.cond(anywhere(jnp.any(state[1])), others, lambda state: state, state)[0]
 
 
 def _split(steps: list[_Step]) -> tuple[_Step, list[BoolArray]]:
@@ -169,18 +172,6 @@ def _split(steps: list[_Step]) -> tuple[_Step, list[BoolArray]]:
         rest.append(step.fired & past)
         past = past | step.fired
     return first, rest
-
-
-@jax.custom_batching.custom_vmap
-def _anywhere(x: BoolArray) -> BoolArray:
-    """Whether a scalar holds for any member of a batch: a condition on it is one, where `vmap` makes others run both branches."""
-    return x
-
-
-@_anywhere.def_vmap
-def _(size, batched, x):
-    del size
-    return _anywhere(jnp.any(x, axis=0) if batched[0] else x), False
 
 
 def _next(x: Sequence[FloatArray]) -> FloatArray:

@@ -1,0 +1,5 @@
+"""Resets: what happens when a unit crosses its threshold."""
+
+from .base import AbstractReset as AbstractReset, Events as Events, Span as Span
+from .exact import ExactReset as ExactReset
+from .grid import GridReset as GridReset
