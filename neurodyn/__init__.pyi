@@ -29,6 +29,7 @@ from ._simulate import (
     Solution as Solution,
     Spikes as Spikes,
     Status as Status,
+    Surrogate as Surrogate,
     simulate as simulate,
     vmap as vmap,
 )

@@ -10,6 +10,7 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 from scipy.integrate import solve_ivp
 
+import neurodyn as nd
 from neurodyn._parameter import parameters
 
 
@@ -103,3 +104,31 @@ def hh_state(v: float, m: float, h: float, n: float) -> dict[str, Any]:
 def hh_vector(y: dict[str, Any]) -> jax.Array:
     """(v, m, h, n) of a state of `nd.HodgkinHuxley`."""
     return jnp.stack([y["v"], y["na"]["m"], y["na"]["h"], y["k"]["n"]])
+
+
+def spike_time_gradients(model: Any, current: float, t1: float, spikes: int, dt: float = 0.1) -> dict[str, tuple[float, float]]:
+    """The derivatives of a weighted sum of the first spike times under a constant current with respect to every parameter and the current, by reverse mode
+    and by central differences (four points), both relative to the parameter or 0.1 of its unit. One program for all of them."""
+    names, x, rebuild = flat_parameters(model)
+    names, x = [*names, "current"], jnp.append(x, current)
+    weights = jnp.cos(jnp.arange(1.0, spikes + 1))
+
+    def weighted(x):
+        sol = nd.simulate(rebuild(x[:-1]), nd.Step(x[-1]), t1, dt=dt, record=[], max_spikes=spikes + 2)
+        return jnp.sum(weights * sol.spikes.times[:spikes]), sol.spikes.count
+
+    scale = np.maximum(np.abs(x), 0.1)
+    offsets, stencil = 1e-4 * np.asarray([0.0, 2.0, 1.0, -1.0, -2.0]), np.asarray([0.0, -1.0, 8.0, -8.0, 1.0]) / 12e-4
+    points = np.asarray(x) + offsets[:, None, None] * np.diag(scale)
+    run = jax.jit(jax.vmap(jax.value_and_grad(weighted, has_aux=True)))
+    (values, counts), gradients = run(jnp.asarray(points.reshape(-1, scale.size)))
+    assert np.unique(np.asarray(counts)).size == 1, "the number of spikes changes"
+    differences = stencil @ np.asarray(values).reshape(offsets.size, -1)
+    return dict(zip(names, zip(np.asarray(gradients[0]) * scale, differences, strict=True), strict=True))
+
+
+def assert_gradients_are_differences(pairs: dict[str, tuple[float, float]], tolerance: float = 1e-6) -> None:
+    """Each derivative agrees to `tolerance` of itself or of a thousandth of the largest."""
+    largest = max(abs(expected) for _, expected in pairs.values())
+    for name, (got, expected) in pairs.items():
+        assert abs(got - expected) <= tolerance * max(abs(expected), 1e-3 * largest), (name, got, expected)

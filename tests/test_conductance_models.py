@@ -124,12 +124,12 @@ def test_a_negative_scale_mirrors_a_linear_exponential_rate():
     assert float(mirrored(jnp.asarray(-27.0))) == pytest.approx(1.4, rel=1e-15)  # exact limit: 0.28 * 5
 
 
-@pytest.mark.parametrize("x64", [True, False])
 @pytest.mark.parametrize("name", MODELS)
-def test_rates_are_finite_anywhere(name, x64):
-    """From -200 to 200 mV, beyond, and where the printed formulas are 0/0: value, first and second derivative, and that of the current."""
+def test_rates_are_finite_anywhere(name):
+    """From -200 to 200 mV, beyond, and where the printed formulas are 0/0, in float32, which overflows first: gates and current, with their first and
+    second derivatives."""
     singular = [-54.0, -52.0, -45.7, -42.0, -40.0, -35.0, -34.0, -29.7, -27.0, -15.0]
-    with precision(jnp.float64 if x64 else jnp.float32):
+    with precision(jnp.float32):
         grid = jnp.asarray([*np.linspace(-200, 200, 161), *singular, -1e4, 1e4], dtype=float)
         model = jtu.tree_map(lambda x: jnp.asarray(x, dtype=float), MODELS[name])
 

@@ -42,3 +42,55 @@ def test_loss_and_parameters(hh, run):
     assert len(loss.lines) == 3 and loss.get_yscale() == "log"  # two starts, and the best again
     nd.plot.parameters(fit, parameters, truth={"na.g": 120.0})
     assert [t.get_text() for t in parameters.get_yticklabels()] == ["na.g", "k.n.shift (mV)"]
+
+
+def test_raster_of_many_units(ax):
+    nd.plot.raster(np.asarray([[1.0, 5.0], [2.0, np.inf], [np.inf, np.inf]]), ax)
+    assert [len(c.get_positions()) for c in ax.collections] == [2, 1, 0] and ax.get_ylabel() == "unit"
+
+
+@pytest.fixture
+def stand_ins():
+    """What the analysis returns, without running it: a phase plane, two fixed points, an f-I curve and a branch with a fold and a Hopf point."""
+    analysis = nd.analysis
+    x, y = np.linspace(-2.0, 2.0, 21), np.linspace(-1.0, 3.0, 11)
+    dx, dy = np.broadcast_to(x - x**3 / 3, (11, 21)) - y[:, None], x[None, :] - 0.8 * y[:, None] + 0.7
+    plane = analysis.PhasePlane(x, y, dx, dy, np.asarray(0.0), ("v", "k.w"))
+    kinds = {"stable node": -1.2, "saddle": 0.3}
+    points = [analysis.FixedPoint({"v": v, "k": {"w": 0.5}}, 0.0, np.zeros(2), kind) for kind, v in kinds.items()]
+    curve = analysis.FICurve(np.asarray([2.0, 1.0]), np.asarray([40.0, 0.0]), np.asarray([50.0, 0.0]), None, None)
+    drive, v = np.asarray([0.0, 1.0, 2.0, 1.0, 2.0, 3.0]), np.arange(6.0)
+    fold = analysis.SaddleNode(2.1, {"v": 2.5})
+    hopf = analysis.Hopf(2.5, {"v": 4.5}, 12.0, -0.1)
+    stable = np.asarray([True, True, True, False, False, True])
+    return plane, points, curve, analysis.Branch(drive, {"v": v}, None, stable, (fold, hopf), True)
+
+
+def test_phase_plane(stand_ins, ax):
+    plane, points, _, _ = stand_ins
+    trajectory = nd.Solution(np.arange(3.0), {"v": np.arange(3.0), "k.w": np.zeros(3)}, None, 0, None)
+    assert nd.plot.phase_plane(plane, ax, points=points, trajectories=trajectory) is ax
+    names = [t.get_text() for t in ax.get_legend().get_texts()]
+    assert names == ["dv/dt = 0", "dw/dt = 0", "stable node", "saddle"]
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("voltage (mV)", "k.w")
+    assert any(len(line.get_xdata()) == 3 for line in ax.lines)
+
+
+def test_f_i_curve(stand_ins, ax):
+    nd.plot.f_i_curve(stand_ins[2], ax, onsets=True, unit="nA")
+    np.testing.assert_array_equal(ax.lines[1].get_xdata(), [1.0, 2.0])  # in order
+    np.testing.assert_array_equal(ax.lines[1].get_ydata(), [0.0, 40.0])
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("current (nA)", "firing rate (Hz)")
+
+
+def test_bifurcation(stand_ins, ax):
+    nd.plot.bifurcation(stand_ins[3], ax)
+    stable, unstable, last = ax.lines
+    assert stable.get_linestyle() == "-" and unstable.get_linestyle() == "--"
+    np.testing.assert_array_equal(stable.get_xdata(), [0.0, 1.0, 2.0, 2.1])  # up to the saddle-node
+    np.testing.assert_array_equal(unstable.get_xdata(), [2.1, 1.0, 2.0, 2.5])  # and on to the Hopf point
+    np.testing.assert_array_equal(last.get_xdata(), [2.5, 3.0])
+    names = [t.get_text() for t in ax.get_legend().get_texts()]
+    assert names == ["stable", "unstable", "saddle-node", "supercritical Hopf"]
+    assert [t.get_text() for t in ax.texts] == ["2.1", "2.5, 12 Hz"]
+    assert ax.get_xlabel() == "current (µA/cm²)"

@@ -54,7 +54,7 @@ def test_gradients_pass_padding_and_clocks():
         for statistic in (analysis.coefficient_of_variation, analysis.local_variation):
             assert np.isfinite(jax.grad(lambda t, f=statistic: jnp.nansum(f(t)))(times)).all()
         at = jnp.linspace(0.0, 60.0, 13)
-        gradient = jax.grad(lambda t: jnp.sum(analysis.instantaneous_rate(t, at, 4.0) ** 2))(times)
+        gradient = jax.grad(lambda t, at=at: jnp.sum(analysis.instantaneous_rate(t, at, 4.0) ** 2))(times)
         assert np.isfinite(gradient).all() and np.abs(gradient).max() > 0
 
 

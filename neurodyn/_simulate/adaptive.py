@@ -99,84 +99,96 @@ def _save_state(s, y: State, args: _Args) -> State:
     return y
 
 
-def simulate_adaptive(
-    model: AbstractNeuron,
-    stimulus: AbstractStimulus,
-    y0: State,
-    t0: float,
-    span: float,
-    method: Adaptive,
-    recorder: Recorder,
-    ts: FloatArray,
-    max_spikes: int,
-) -> Solution:
-    """Run for `span` ms and record at `ts`. Arguments as in `simulate`, already checked."""
-    dtype = jtu.tree_leaves(y0)[0].dtype
-    origin = jnp.asarray(t0, dtype)
-    edges = stimulus.edges().astype(dtype) - origin
-    warp = _Warp.make(edges, span)
-    args = _Args(Problem(model, _WarpedDrive(stimulus, origin)), warp)
-    spiking = isinstance(model, AbstractSpikingNeuron) and max_spikes > 0
-    local = ts - origin
+class AdaptiveRun(eqx.Module):
+    """What every solve of a run shares."""
+
+    args: _Args
+    origin: FloatArray
+    method: Adaptive
+    recorder: Recorder
+    span: float = eqx.field(static=True)
+
+    @classmethod
+    def make(
+        cls, model: AbstractNeuron, stimulus: AbstractStimulus, t0: float, span: float, method, recorder, dtype
+    ) -> "AdaptiveRun":
+        origin = jnp.asarray(t0, dtype)
+        warp = _Warp.make(stimulus.edges().astype(dtype) - origin, span)
+        return cls(_Args(Problem(model, _WarpedDrive(stimulus, origin)), warp), origin, method, recorder, span)
+
+    @property
+    def warp(self) -> _Warp:
+        return self.args.warp
+
+    def solve(self, s0: RealScalar, s1: RealScalar, y0: State, subs: Any, solver=None, event=None) -> dfx.Solution:
+        """Diffrax's solution from `s0` to `s1` of the solver's time, or to an event."""
+        method, knots = self.method, self.warp.fixed
+        controller = dfx.ClipStepSizeController(
+            dfx.PIDController(rtol=method.rtol, atol=method.atol, dtmax=min(method.max_step, self.span)),
+            jump_ts=jnp.unique(knots[1:-1], size=max(knots.shape[0] - 2, 1), fill_value=jnp.inf),
+        )
+        return dfx.diffeqsolve(
+            dfx.ODETerm(_slope),
+            method.solver if solver is None else solver,
+            t0=s0,
+            t1=s1,
+            dt0=min(0.01, self.span),
+            y0=y0,
+            args=self.args,
+            saveat=dfx.SaveAt(subs=subs),
+            stepsize_controller=controller,
+            adjoint=method.adjoint,
+            max_steps=method.max_steps or 4096 + int(200 * self.span),
+            event=event,
+            throw=False,
+        )
+
+    def record(self, t: RealScalar, y: State, reached: jax.Array) -> dict[str, Any]:
+        """The records at model time t, from the state saved at the equal solver time: the difference is zero in value but has a gradient."""
+        s = self.warp.solver_time(t)
+        moved = s - jax.lax.stop_gradient(s)
+        safe = jtu.tree_map(lambda x: jnp.where(reached, x, jnp.zeros_like(x)), y)
+        y = jtu.tree_map(lambda x, slope: x + moved.astype(x.dtype) * slope, safe, _slope(s, safe, self.args))
+        record = self.recorder(self.args.problem.model, t, y, lambda: self.args.problem.drive(t))
+        return nan_where(~reached, record)
+
+    def status(self, result: Any, finite: jax.Array) -> jax.Array:
+        """How a solve ended."""
+        codes = [
+            (dfx.RESULTS.successful, Status.ok),
+            (dfx.RESULTS.event_occurred, Status.ok),
+            (dfx.RESULTS.max_steps_reached, Status.max_steps),
+            (dfx.RESULTS.dt_min_reached, Status.min_step),
+        ]
+        status = jnp.asarray(int(Status.solver_failed))
+        for code, meaning in codes:
+            status = jnp.where(result == code, int(meaning), status)
+        return jnp.where((status == Status.ok) & ~finite, int(Status.non_finite), status)
+
+
+def simulate_adaptive(run: AdaptiveRun, y0: State, ts: FloatArray, max_spikes: int) -> Solution:
+    """Run a model that does not reset and record at `ts`. Arguments as in `simulate`, already checked."""
+    spiking = isinstance(run.args.problem.model, AbstractSpikingNeuron) and max_spikes > 0
+    local = ts - run.origin
     subs = [
         dfx.SubSaveAt(ts=jax.lax.stop_gradient(local), fn=_save_state),
         dfx.SubSaveAt(t1=True, fn=_save_state),
     ]
     if spiking:
         subs.append(dfx.SubSaveAt(t0=True, steps=True, fn=_margin))
-    controller = dfx.ClipStepSizeController(
-        dfx.PIDController(rtol=method.rtol, atol=method.atol, dtmax=min(method.max_step, span)),
-        jump_ts=jnp.unique(warp.fixed[1:-1], size=max(warp.fixed.shape[0] - 2, 1), fill_value=jnp.inf),
-    )
-    solution = dfx.diffeqsolve(
-        dfx.ODETerm(_slope),
-        method.solver,
-        t0=0.0,
-        t1=span,
-        dt0=min(0.01, span),
-        y0=y0,
-        args=args,
-        saveat=dfx.SaveAt(subs=subs),
-        stepsize_controller=controller,
-        adjoint=method.adjoint,
-        max_steps=method.max_steps or 4096 + int(200 * span),
-        throw=False,
-    )
+    solution = run.solve(0.0, run.span, y0, subs)
     times: Any = solution.ts
     saved: Any = solution.ys
     final = jtu.tree_map(lambda x: x[0], saved[1])
-    status = _status(solution.result, all_finite(final))
-    reached = times[0] <= span  # what was not reached is inf
-    records = jax.vmap(lambda t, y, ok: _record(recorder, args, t, y, ok))(local, saved[0], reached)
+    status = run.status(solution.result, all_finite(final))
+    records = jax.vmap(run.record)(local, saved[0], times[0] <= run.span)  # what was not reached is inf
     spikes = None
     if spiking:
         margin, slope, curvature = saved[2]
-        spikes = _crossings(origin, warp, times[2], margin, slope, curvature, max_spikes)
+        spikes = _crossings(run.origin, run.warp, times[2], margin, slope, curvature, max_spikes)
         status = jnp.where((status == Status.ok) & jnp.any(spikes.overflow), Status.spike_overflow, status)
     bad = (status != Status.ok) & (status != Status.spike_overflow)
     return Solution(ts, records, spikes, status, nan_where(bad, final))
-
-
-def _record(recorder: Recorder, args: _Args, t: RealScalar, y: State, reached: jax.Array) -> dict[str, Any]:
-    """The records at model time t, from the state saved at the equal solver time: the difference is zero in value but has a gradient."""
-    s = args.warp.solver_time(t)
-    moved = s - jax.lax.stop_gradient(s)
-    safe = jtu.tree_map(lambda x: jnp.where(reached, x, jnp.zeros_like(x)), y)
-    y = jtu.tree_map(lambda x, slope: x + moved.astype(x.dtype) * slope, safe, _slope(s, safe, args))
-    record = recorder(args.problem.model, t, y, lambda: args.problem.drive(t))
-    return nan_where(~reached, record)
-
-
-def _status(result, finite) -> jax.Array:
-    codes = [
-        (dfx.RESULTS.successful, Status.ok),
-        (dfx.RESULTS.max_steps_reached, Status.max_steps),
-        (dfx.RESULTS.dt_min_reached, Status.min_step),
-    ]
-    status = jnp.asarray(int(Status.solver_failed))
-    for code, meaning in codes:
-        status = jnp.where(result == code, int(meaning), status)
-    return jnp.where((status == Status.ok) & ~finite, int(Status.non_finite), status)
 
 
 _PARTS = (

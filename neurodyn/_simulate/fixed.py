@@ -355,4 +355,5 @@ def simulate_fixed(
         grid, samples = ts, _interpolate(grid, samples, ts)
     else:
         grid = grid[:0] if reducers else grid[::every]
-    return Solution(grid, samples, spikes, status, nan_where(bad, final), reduced)
+    emitted = events.emitted if isinstance(events, Events) else None
+    return Solution(grid, samples, spikes, status, nan_where(bad, final), reduced, emitted)

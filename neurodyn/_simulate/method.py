@@ -7,7 +7,7 @@ import diffrax as dfx
 import equinox as eqx
 
 from .._model import AbstractNeuron
-from .._parameter import check_positive
+from .._parameter import check_positive, check_whole
 from .._solver import AbstractSplit, Staggered
 from .._types import State
 from .blocks import tree_bytes
@@ -23,7 +23,8 @@ class FixedStep(eqx.Module):
     - `dt`: step, ms. It is shortened a little where it does not divide the run, so that the run ends on time.
     - `solver`: a Diffrax solver. `Staggered()` is second order and as fast as a hand-written loop; explicit Runge-Kutta solvers work too (the drive
         is averaged over each step, which limits them to second order where it varies).
-    - `reset`: what happens when a resetting model crosses its threshold.
+    - `reset`: what happens when a resetting model crosses its threshold: `ExactReset()` inside the step, `GridReset()` at its end, `Surrogate()` at its end
+        with a surrogate derivative.
     - `checkpoint`: what is kept for a gradient: see `GradientPlan`. `"auto"` keeps the state before each step if that fits into `memory`, and else
         nests, at the price of one more forward pass, or uses forward mode for a derivative by one or two numbers.
     - `memory`: bytes that one member of a batch may keep for its gradient; None for a quarter of the device's memory over 256 members.
@@ -61,7 +62,9 @@ class Adaptive(eqx.Module):
     - `rtol`, `atol`: tolerances per step. Tolerances finer than about 50 units in the last place of the precision are refused.
     - `solver`: a Diffrax solver with an error estimate.
     - `max_step`: largest step, ms. A spike lasts about 1 ms: longer steps can jump over it.
-    - `max_steps`: budget for the whole run; None for 4096 and 200 more per ms.
+    - `max_steps`: budget for the whole run, or up to the next event of a model that resets; None for 4096 and 200 more per ms.
+    - `max_events`: how many events a model that resets may have in a run, ends of refractory periods included: each is a solve of its own. None for two for
+        each spike that there is room for. A run with more ends in `Status.event_storm`.
     - `adjoint`: how gradients are made: `diffrax.RecursiveCheckpointAdjoint()` for reverse mode, `diffrax.ForwardMode()` for forward mode.
     """
 
@@ -70,6 +73,7 @@ class Adaptive(eqx.Module):
     solver: dfx.AbstractSolver = dfx.Tsit5()
     max_step: float = eqx.field(static=True, default=0.5)
     max_steps: int | None = eqx.field(static=True, default=None)
+    max_events: int | None = eqx.field(static=True, default=None)
     adjoint: dfx.AbstractAdjoint = dfx.RecursiveCheckpointAdjoint()
 
     def __check_init__(self):
@@ -78,6 +82,8 @@ class Adaptive(eqx.Module):
         check_positive("Adaptive.max_step", self.max_step, "ms", infinite=True)
         if self.max_steps is not None and self.max_steps < 1:
             raise ValueError(f"Adaptive.max_steps = {self.max_steps} is not allowed: must be >= 1")
+        if self.max_events is not None:
+            check_whole("Adaptive.max_events", self.max_events)
         if isinstance(self.adjoint, dfx.BacksolveAdjoint):
             raise ValueError(
                 "Adaptive.adjoint = BacksolveAdjoint is not allowed: neurons are unstable backwards in time and its gradients are "

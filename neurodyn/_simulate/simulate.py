@@ -12,14 +12,15 @@ import numpy as np
 from jax.core import Tracer
 from jax.typing import ArrayLike
 
-from .._model import AbstractBoundedState, AbstractNeuron, AbstractSpikingNeuron, check_shapes, prepare
+from .._model import AbstractBoundedState, AbstractNeuron, check_shapes, prepare
 from .._parameter import ParameterInfo, as_floating, check_positive, check_value, check_whole, validate
 from .._paths import named_leaves
 from .._reducer import AbstractReducer
 from .._stimulus import AbstractStimulus
 from .._types import State
-from .adaptive import simulate_adaptive
-from .fixed import simulate_fixed
+from .adaptive import AdaptiveRun, simulate_adaptive
+from .events import simulate_events
+from .fixed import resets, simulate_fixed
 from .method import Adaptive, FixedStep, Method
 from .recorder import make_recorder
 from .rest import rest_state
@@ -123,7 +124,9 @@ def _simulate(model, stimulus, t0, t1, steps, method, y0, ts, record, every, max
     _check_tolerance(method, dtype)
     if ts is None:
         ts = t0 + (t1 - t0) / steps * jnp.arange(0, steps + 1, every)
-    return simulate_adaptive(model, stimulus, state, t0, t1 - t0, method, recorder, ts.astype(dtype), max_spikes)
+    run = AdaptiveRun.make(model, stimulus, t0, t1 - t0, method, recorder, dtype)
+    simulate = simulate_events if resets(model) else simulate_adaptive
+    return simulate(run, state, ts.astype(dtype), max_spikes)
 
 
 def _check_arguments(model, stimulus, t0, t1, dt, method, every, max_spikes) -> None:
@@ -141,10 +144,6 @@ def _check_arguments(model, stimulus, t0, t1, dt, method, every, max_spikes) -> 
         raise ValueError(f"t1 = {t1:g} ms is not allowed: must be > t0 = {t0:g} ms, time runs forward")
     if not isinstance(method, FixedStep | Adaptive):
         raise ValueError(f"method = {method!r} is not allowed: must be nd.FixedStep(...) or nd.Adaptive(...)")
-    if isinstance(method, Adaptive) and isinstance(model, AbstractSpikingNeuron) and model.resets:
-        raise ValueError(
-            f"method = Adaptive is not allowed for {type(model).__name__}, which resets at a spike: use nd.FixedStep(dt)"
-        )
     check_whole("every", every)
     if max_spikes is not None:
         check_whole("max_spikes", max_spikes, 0)

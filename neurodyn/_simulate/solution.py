@@ -24,8 +24,8 @@ class Status(enum.IntEnum):
     spike_overflow = 5
     #: A parameter outside its physical range, or NaN: `sweep` does not run such a member.
     invalid_parameter = 6
-    #: A resetting model had more spikes or other events in one step than `ExactReset` allows: a smaller step or larger bounds help, unless it fires without
-    #: end.
+    #: A resetting model had more spikes or other events in one step than `ExactReset` allows, or in a run more than `Adaptive` allows: a smaller step or
+    #: larger bounds help, unless it fires without end.
     event_storm = 7
 
 
@@ -58,6 +58,7 @@ class Solution(eqx.Module):
     - `status`: an integer, see `Status`; has the batch shape under `vmap`.
     - `final`: the state at the end, to continue from (`simulate(..., y0=sol.final)`).
     - `reduced`: the results of the reducers, by name.
+    - `emitted`: what each step emitted, 0 or 1 with the derivative of the `Surrogate`, shape (steps, ...); an error without one.
     """
 
     ts: FloatArray
@@ -66,6 +67,7 @@ class Solution(eqx.Module):
     status: IntArray
     final: State
     reduced: dict[str, Any] = eqx.field(default_factory=dict)
+    surrogate: FloatArray | None = None
 
     @property
     def v(self) -> FloatArray:
@@ -80,6 +82,13 @@ class Solution(eqx.Module):
         if self.located is None:
             raise AttributeError("there are no spikes: the model emits none, or the run was made with max_spikes=0")
         return self.located
+
+    @property
+    def emitted(self) -> FloatArray:
+        """What each step emitted."""
+        if self.surrogate is None:
+            raise AttributeError("only nd.FixedStep(dt, reset=nd.Surrogate()) says what each step emitted")
+        return self.surrogate
 
     @property
     def ok(self) -> BoolArray:

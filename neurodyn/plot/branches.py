@@ -33,7 +33,7 @@ def bifurcation(branch: Branch, ax: Any = None, *, state: str = "v", unit: str =
         name, mark = _mark(point)
         seen = name in ax.get_legend_handles_labels()[1]
         ax.scatter(x, y, s=36, edgecolor=OTHER, linewidths=1.5, zorder=3, label=None if seen else name, **mark)
-        late = x > np.mean(ax.get_xlim())
+        late = x > np.ptp(drive) / 2 + drive.min()
         where = dict(xytext=(6, -13) if late else (9, -4), ha="center" if late else "left")
         text = ax.annotate(_value(point), (x, y), textcoords="offset points", fontsize="small", color=OTHER, **where)
         text.set_in_layout(False)  # or the axes would shrink to make room for it

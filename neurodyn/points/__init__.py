@@ -2,6 +2,7 @@
 
 from .adaptive_lif import AdaptiveLIF as AdaptiveLIF
 from .adex import AdEx as AdEx
+from .artificial import McCullochPitts as McCullochPitts, Perceptron as Perceptron, SpikeResponse as SpikeResponse
 from .clamped import Clamped as Clamped
 from .connor_stevens import ConnorStevens as ConnorStevens
 from .eif import EIF as EIF

@@ -76,7 +76,8 @@ class SpikeResponse(Parameterised):
     `epsilon(s) = (exp(-s / tau) - exp(-s / tau_synapse)) / (1 - tau_synapse / tau)` for s > 0; a spike where v reaches `threshold` from below.
 
     Source: Gerstner and Kistler (2002), Spiking Neuron Models, section 4.2.3. With `depth = threshold - reset` and `tau_refractory = tau` it is nearly a leaky
-    integrate-and-fire neuron with exponential synaptic currents.
+    integrate-and-fire neuron with exponential synaptic currents. Only the last spike counts, so a drive that alone exceeds `threshold + depth` stops it
+    from firing: there is no crossing from below.
 
     **Fields:** `weights` mV, of shape (inputs,); `tau`, `tau_synapse`, `tau_refractory` and `delay` ms; `rest` and `threshold` mV; `depth` of the refractory
     kernel, mV.
@@ -124,7 +125,37 @@ class SpikeResponse(Parameterised):
         driven = jax.vmap(lambda t: self.voltage(t, inputs))(grid)
 
         def following(last, _):
-            t = self._first_crossing(grid, driven, inputs, last)
-            return t, t
+            t, found = self._first_crossing(grid, driven, inputs, last)
+            return jnp.where(found, t, last), jnp.where(found, t, jnp.inf)
 
-        return jax.lax.scan(following, -jnp.inf * jnp.ones_like(self.tau), length=max_spikes)[1]
+        return jax.lax.scan(following, jnp.full_like(self.tau, jnp.inf), length=max_spikes)[1]
+
+    def _first_crossing(self, grid: FloatArray, driven: FloatArray, inputs: FloatArray, last: FloatArray):
+        """The first crossing after `last`, and whether there is one. `driven` is the voltage on the grid without a refractory kernel."""
+        stopped, fixed, known = jax.lax.stop_gradient((self, inputs, last))
+        driven = jax.lax.stop_gradient(driven)
+        fired = jnp.isfinite(known)
+        begin = jnp.where(fired, known, grid[0])
+        margins = driven + stopped.eta(grid - known) - stopped.threshold
+        holds_begin = (grid[:-1] < begin) & (grid[1:] > begin)
+        left = jnp.where(holds_begin, stopped.voltage(begin, fixed, known) - stopped.threshold, margins[:-1])
+        # At `last` itself the voltage is at threshold to rounding if `depth` is zero: that is no new crossing.
+        slack = 1e3 * jnp.finfo(left.dtype).eps * jnp.maximum(jnp.abs(stopped.threshold), 1.0)
+        below = jnp.where(holds_begin, left < -slack, left <= 0)
+        crosses = (grid[1:] > begin) & below & (margins[1:] > 0)
+        interval = jnp.argmax(crosses)
+
+        def halve(_, ends):
+            low, high = ends
+            middle = (low + high) / 2
+            above = stopped.voltage(middle, fixed, known) > stopped.threshold
+            return jnp.where(above, low, middle), jnp.where(above, middle, high)
+
+        ends = (jnp.maximum(grid[interval], begin), grid[interval + 1])
+        t = jax.lax.fori_loop(0, 50, halve, ends)[1]
+        rate = jax.grad(stopped.voltage)(t, fixed, known)
+        rate = jnp.where(crosses[interval] & (rate > 0), rate, 1.0)
+        # Two steps with this fixed slope carry first and second derivatives, by the implicit function theorem.
+        for _ in range(2):
+            t = t - jnp.where(crosses[interval], self.voltage(t, inputs, last) - self.threshold, 0.0) / rate
+        return t, crosses[interval]

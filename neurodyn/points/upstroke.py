@@ -41,7 +41,7 @@ def since_divergence(v: FloatArray) -> FloatArray:
 class ExponentialUpstroke(AbstractVoltageFlow):
     """`dx/dt = slope + drift t + rate (exp(x / sharpness) - 1) - leak x`.
 
-    A constant and an exponential are solved together exactly, and composed with the leak; second order throughout, through the spike too, and exact for
+    A constant and an exponential are solved together exactly, and the leak reduces the constant; second order throughout, through the spike too, and exact for
     `rate = 0`.
 
     **Fields:** `rate`: the exponential term now, mV/ms; `sharpness`: mV; `leak`: 1/ms; `drift`: how fast the slope changes because of what else moves,
@@ -55,15 +55,19 @@ class ExponentialUpstroke(AbstractVoltageFlow):
 
     def _solved(self, slope: FloatArray, dt: RealScalar) -> tuple[FloatArray, FloatArray]:
         """What is linear in time, mV, and how much of the way to divergence is made: more than 1 after it."""
-        linear = (slope + self.drift * (dt / 2) - self.rate) * dt
-        return linear, self.rate * dt / self.sharpness * phi1(linear / self.sharpness)
+        steep = self.rate * dt / self.sharpness
+        # The leak acts on an excursion that is straight, and bends with the exponential term. (It must not see how far x gets in the end: time would not
+        # pass evenly for exp(-x / sharpness) any more, in which the crossing is searched.)
+        leaking = phi1(-self.leak * dt) - self.leak * dt / 12 * steep / (1 + steep)
+        linear = (slope * leaking + self.drift * (dt / 2) - self.rate) * dt
+        return linear, steep * phi1(linear / self.sharpness)
 
     def excursion(self, slope: FloatArray, dt: RealScalar) -> FloatArray:
         linear, way = self._solved(slope, dt)
         diverged = way >= 1
         x = linear - self.sharpness * jnp.log1p(-jnp.where(diverged, 0.0, way))
         since = jnp.where(diverged, way - 1, 0.0) * self.sharpness / self.rate
-        return jnp.where(diverged, _DIVERGED * (1 + since), phi1(-self.leak * dt) * x)
+        return jnp.where(diverged, _DIVERGED * (1 + since), x)
 
     def mean(self, slope: FloatArray, dt: RealScalar) -> FloatArray:
         linear, way = self._solved(slope, dt)

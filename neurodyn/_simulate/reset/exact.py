@@ -124,9 +124,10 @@ def _(primals, tangents):
 def _all_events_differentiable(span: Span, most: int, part: _Part, spikes: _Spikes) -> tuple[_Part, _Spikes]:
     """The same in as many turns as there may be events: a loop of unknown length has no derivative in reverse mode."""
 
-    @jax.checkpoint
     def event(part, spikes):
         return _event(span, part, spikes)
+
+    event = jax.checkpoint(event, prevent_cse=False)
 
     def turn(state, _):
         return jax.lax.cond(anywhere(state[0].crosses), event, lambda *state: state, *state), None
