@@ -4,6 +4,7 @@ from . import (
     fitting as fitting,
     io as io,
     kinetics as kinetics,
+    networks as networks,
     plot as plot,
     points as points,
     reducers as reducers,

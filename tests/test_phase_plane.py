@@ -104,7 +104,8 @@ def test_f_i_curve_of_hodgkin_huxley(hh):
     assert curve.onsets[1] > 0 and curve.onsets[0] == 0
 
 
-def test_f_i_curve_and_rheobase_of_lif():
+@pytest.mark.slow
+def test_f_i_curve_of_lif():
     model = nd.LIF()
     currents = jnp.asarray([1.4, 1.6, 2.0, 5.0])
     curve = analysis.f_i_curve(model, currents, duration=500.0, transient=100.0)
@@ -112,6 +113,10 @@ def test_f_i_curve_and_rheobase_of_lif():
     drive = 10 * np.asarray(currents)[1:]
     np.testing.assert_allclose(curve.rates[1:], 1e3 / (2 + 20 * np.log(drive / (drive - 15))), rtol=1e-3)
     assert curve.rates[0] == 0
+
+
+def test_rheobase_of_lif():
+    model = nd.LIF()
     # 15 mV / 10 Mohm, and what a step of 100 ms needs more: threshold / (R (1 - exp(-100 / tau)))
     found = analysis.rheobase(model, 10.0, duration=100.0)
     assert found == pytest.approx(1.5 / (1 - np.exp(-5)), rel=2e-4)

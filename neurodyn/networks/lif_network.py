@@ -1,0 +1,146 @@
+"""Integrate-and-fire neurons with exponential synapses between them."""
+
+from typing import Any, ClassVar
+
+import equinox as eqx
+import jax.numpy as jnp
+
+from .._model import AbstractFlow, AbstractSpikingNeuron, Linearised
+from .._numerics import phi1
+from .._parameter import Parameterised, as_floating, check_whole, parameter
+from .._types import BoolArray, FloatArray, Parameter, RealScalar, State
+from ..points.integrate_and_fire import check_below
+
+
+class Axon(Parameterised):
+    """What lies between a spike and its being heard.
+
+    **Fields:**
+
+    - `delay`: ms, a number or an array of shape (N,), one for each neuron.
+    - `pending`: how many spikes may be under way in one axon. A neuron that fires more often than that within a delay makes the run fail
+        (`Status.non_finite`).
+    """
+
+    delay: Parameter = parameter(unit="ms", lower=0.0, exclusive=True)
+    pending: int = eqx.field(static=True, default=4)
+
+    def __check_init__(self):
+        check_whole("Axon.pending", self.pending)
+
+
+class LIFNetwork(AbstractSpikingNeuron):
+    """N leaky integrate-and-fire neurons whose spikes make currents in one another:
+
+    `tau dv/dt = rest - v + resistance (i + I)`, `tau_synapse di/dt = -i`; at `threshold` a spike, then `v = reset`, and, after the `axon`'s delay, `i` of
+    neuron j grows by `weights[j, k]` for a spike of neuron k.
+
+    A network with one state, so exact resets and the adaptive path see all its spikes in order: each is delivered at its own instant, inside a step, with the
+    rest of the step taken from there. The equations are linear between spikes and solved exactly by the default solver: at a constant drive the spikes are exact
+    at any step. Gradients by weights, delays and everything else go through the spikes, as in EventProp.
+
+    Source: Wunderlich and Pehle (2021), Sci. Rep. 11:12829, table 1 (there in units of the threshold).
+
+    **Fields:**
+
+    - `weights`: nA, shape (N, N), target first.
+    - `tau`, `tau_synapse` ms, `resistance` Mohm, `rest`, `threshold` and `reset` mV: numbers, or arrays of shape (N,).
+    - `axon`: the delay of spikes; None if they are heard at once.
+
+    The drive is a current in nA, one number or an array of shape (N,).
+    """
+
+    weights: FloatArray = eqx.field(converter=lambda x: as_floating(x, "LIFNetwork.weights"))
+    tau: Parameter = parameter(20.0, unit="ms", lower=0.0, exclusive=True)
+    tau_synapse: Parameter = parameter(5.0, unit="ms", lower=0.0, exclusive=True)
+    resistance: Parameter = parameter(10.0, unit="Mohm", lower=0.0, exclusive=True)
+    rest: Parameter = parameter(-65.0, unit="mV", spread=5.0)
+    threshold: Parameter = parameter(-50.0, unit="mV", spread=5.0)
+    reset: Parameter = parameter(-65.0, unit="mV", spread=5.0)
+    axon: Axon | None = None
+
+    resets: ClassVar[bool] = True
+
+    def __check_init__(self):
+        shape = self.weights.shape
+        if len(shape) != 2 or shape[0] != shape[1]:
+            raise ValueError(f"LIFNetwork.weights of shape {shape} is not allowed: must be (N, N), target first")
+        check_below(self, "reset", "threshold", "mV", "the unit fires without end")
+
+    def init(self) -> State:
+        """At rest, with no current and no spike under way."""
+        zero = jnp.zeros(self.weights.shape[0], self.weights.dtype)
+        state = {"v": self.rest + zero, "i": zero}
+        return state if self.axon is None else {**state, "arrival": jnp.zeros((zero.size, self.axon.pending), zero.dtype)}
+
+    def dynamics(self, t: RealScalar, y: State, drive: Any) -> Linearised:
+        del t
+        slope = {
+            "v": (self.rest - y["v"] + self.resistance * (y["i"] + drive)) / self.tau,
+            "i": -y["i"] / self.tau_synapse,
+        }
+        leak, decay = (jnp.broadcast_to(1 / tau, y["v"].shape) for tau in (self.tau, self.tau_synapse))
+        flow = {"v": _WithDecayingInput(leak, self.resistance * y["i"] * leak, decay), "i": decay}
+        if self.axon is None:
+            return Linearised(slope, flow)
+        under_way = jnp.where(y["arrival"] != 0, -1.0, 0.0).astype(y["arrival"].dtype)
+        return Linearised({**slope, "arrival": under_way}, {**flow, "arrival": None})
+
+    def observe(self, t: RealScalar, y: State, drive: Any) -> dict[str, FloatArray]:
+        """Nothing besides the state."""
+        del t, y, drive
+        return {}
+
+    def margin(self, t: RealScalar, y: State) -> FloatArray:
+        """Of a neuron that fires, or of the next of its spikes that arrives (by the time left, as if 1 ms were 1 mV)."""
+        del t
+        above = y["v"] - self.threshold
+        if self.axon is None:
+            return above
+        return jnp.maximum(above, jnp.max(_overdue(y["arrival"], self.axon.delay), axis=1))
+
+    def groups(self) -> Any:
+        return dict.fromkeys(self.init(), 0)
+
+    def jump(self, t: RealScalar, y: State, fired: BoolArray | FloatArray) -> tuple[State, BoolArray | FloatArray]:
+        """A neuron that fired is reset and heard, or puts its spike under way; one of which a spike arrives is heard then."""
+        del t
+        weight = jnp.asarray(fired, y["v"].dtype)
+        if self.axon is None:
+            v = (1 - weight) * y["v"] + weight * self.reset
+            return {"v": v, "i": y["i"] + self.weights @ weight}, fired
+        overdue = _overdue(y["arrival"], self.axon.delay)
+        arrives = jnp.max(overdue, axis=1) > y["v"] - self.threshold
+        heard, spike = weight * arrives, weight * ~arrives
+        v = (1 - spike) * y["v"] + spike * self.reset
+        places = jnp.arange(self.axon.pending)
+        first = places == jnp.argmax(overdue, axis=1)[:, None]
+        arrival = jnp.where(first, (1 - heard)[:, None] * y["arrival"], y["arrival"])
+        free = arrival == 0
+        taken = places == jnp.argmax(free, axis=1)[:, None]
+        delay = jnp.where(jnp.any(free, axis=1), self.axon.delay, jnp.nan)[:, None]
+        arrival = jnp.where(taken & (spike > 0)[:, None], spike[:, None] * delay, arrival)
+        return {"v": v, "i": y["i"] + self.weights @ heard, "arrival": arrival}, fired * ~arrives
+
+
+class _WithDecayingInput(AbstractFlow):
+    """`dx/dt = slope + force (exp(-decay t) - 1) - leak x` for the excursion x: a leaky leaf with an input that decays, exactly.
+
+    **Fields:** `leak`, `decay`: 1/ms; `force`: the input now, mV/ms.
+    """
+
+    leak: FloatArray
+    force: FloatArray
+    decay: FloatArray
+
+    def advance(self, y: FloatArray, slope: FloatArray, dt: RealScalar) -> FloatArray:
+        steady = phi1(-self.leak * dt)
+        decaying = jnp.exp(-self.leak * dt) * phi1((self.leak - self.decay) * dt)
+        return y + dt * (steady * slope + self.force * (decaying - steady))
+
+
+def _overdue(arrival: FloatArray, delay: FloatArray) -> FloatArray:
+    """How long ago, ms, each spike under way should have arrived; very long from now for places that are free, which hold zero. A spike arrives a little
+    early, by less than rounding, since one that is due exactly would look like none."""
+    slack = 64 * jnp.finfo(arrival.dtype).eps * jnp.reshape(delay, (-1, 1))
+    return jnp.where(arrival == 0, -1e9, slack - arrival)
