@@ -122,7 +122,9 @@ def spike_time_gradients(model: Any, current: float, t1: float, spikes: int, dt:
     # So small that no spike gets to another step: there the derivatives of a second-order scheme jump by a little.
     offsets, stencil = 1e-6 * np.asarray([0.0, 2.0, 1.0, -1.0, -2.0]), np.asarray([0.0, -1.0, 8.0, -8.0, 1.0]) / 12e-6
     points = np.asarray(x) + offsets[:, None, None] * np.diag(scale)
-    run = jax.jit(jax.vmap(jax.value_and_grad(weighted, has_aux=True)))
+    # Short, so it is compiled in a third of the time and not optimised.
+    options = {"xla_backend_optimization_level": 0}
+    run = jax.jit(jax.vmap(jax.value_and_grad(weighted, has_aux=True)), compiler_options=options)
     (values, counts), gradients = run(jnp.asarray(points.reshape(-1, scale.size)))
     assert np.unique(np.asarray(counts)).size == 1, "the number of spikes changes"
     differences = stencil @ np.asarray(values).reshape(offsets.size, -1)

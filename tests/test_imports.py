@@ -70,7 +70,7 @@ _LAYERS = [
     {"analysis"},
     {"fitting"},
     {"_serialise"},
-    {"plot", "io", "_sweep"},
+    {"plot", "io", "_sweep", "networks"},
     {"cli"},
 ]
 _GENERIC = {"_model", "_solver", "_simulate", "_stimulus", "_sweep", "analysis", "fitting"}

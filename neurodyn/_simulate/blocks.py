@@ -73,7 +73,9 @@ def vmap(
 
         @run.def_jvp
         def _(primals, tangents):
-            return eqx.filter_jvp(lambda c, x: members(c, x, block or min(lanes(state, "gradient"), most)), primals, tangents)
+            return eqx.filter_jvp(
+                lambda c, x: members(c, x, block or min(lanes(state, "gradient"), most)), primals, tangents
+            )
 
         return jtu.tree_unflatten(jtu.tree_structure(out), run(traced.consts, moved))
 

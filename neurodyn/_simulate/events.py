@@ -9,7 +9,6 @@ import jax.numpy as jnp
 import jax.tree_util as jtu
 import optimistix as optx
 
-from .._model import AbstractSpikingNeuron
 from .._numerics import all_finite, anywhere, nan_where
 from .._types import FloatArray, RealScalar, State
 from .adaptive import AdaptiveRun
@@ -85,7 +84,6 @@ class _Progress(eqx.Module):
 def simulate_events(run: AdaptiveRun, y0: State, ts: FloatArray, max_spikes: int) -> Solution:
     """Run a model that resets for `run.span` ms and record at `ts`. Arguments as in `simulate`, already checked."""
     model: Any = run.args.problem.model
-    assert isinstance(model, AbstractSpikingNeuron)
     local = ts - run.origin
     span = jnp.asarray(run.span, local.dtype)
     units = jax.eval_shape(lambda: model.margin(0.0, y0))
@@ -113,11 +111,9 @@ def simulate_events(run: AdaptiveRun, y0: State, ts: FloatArray, max_spikes: int
     return Solution(ts, records, spikes, status, nan_where(bad, progress.y))
 
 
-def _to_next_event(
-    run: AdaptiveRun, y0: State, progress: _Progress, local: FloatArray
-) -> tuple[_Progress, FloatArray]:
+def _to_next_event(run: AdaptiveRun, y0: State, progress: _Progress, local: FloatArray) -> tuple[_Progress, FloatArray]:
     """On to the next event of any unit, or to the end, and when the units fired, ms (infinite where not)."""
-    model = run.args.problem.model
+    model: Any = run.args.problem.model
     above = model.margin(0.0, progress.y) > 0  # lifted by the last jump, or from the beginning
     at_once = jnp.any(above)
     # A solve of no length has no derivative, so one that is not wanted goes over some other stretch.

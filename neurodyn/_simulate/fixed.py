@@ -1,7 +1,7 @@
 """The fixed-step driver: a scan over the solver's own step, in time local to each step."""
 
 import dataclasses
-from typing import Any
+from typing import Any, TypeGuard
 
 import diffrax as dfx
 import equinox as eqx
@@ -45,7 +45,7 @@ class _StepDrive(eqx.Module):
 
     def part(self, begin: RealScalar, length: RealScalar) -> "_StepDrive":
         """The drive during a part of the step; that of no length is a hair long."""
-        time = dataclasses.replace(self.time, offset=begin)
+        time = dataclasses.replace(self.time, offset=begin, longest=self.width)
         if not isinstance(length, float):
             length = jnp.maximum(length, 1e-6 * self.width)
         return _StepDrive(self.stimulus, time, length)
@@ -70,9 +70,9 @@ class _Stepper(eqx.Module):
     spikes: bool = eqx.field(static=True)
 
     @property
-    def _leaps(self) -> bool:
-        """Whether the state lags. That of a model that resets does not: it may jump at any time."""
-        return isinstance(self.solver, AbstractLeapfrog) and not resets(self.model)
+    def _leapfrog(self) -> AbstractLeapfrog | None:
+        """The solver if the state lags. That of a model that resets does not: it may jump at any time."""
+        return self.solver if isinstance(self.solver, AbstractLeapfrog) and not resets(self.model) else None
 
     def _time(self, k) -> Instant:
         return Instant(self.origin, k, self.dt, 0.0)
@@ -84,10 +84,10 @@ class _Stepper(eqx.Module):
         return Problem(self.model, self._drive(k))
 
     def _lag(self, k) -> RealScalar:
-        return jnp.where(k == 0, 0.0, self.solver.lag(self.dt) if self._leaps else 0.0)
+        return jnp.where(k == 0, 0.0, self._leapfrog.lag(self.dt) if self._leapfrog else 0.0)
 
     def init(self, y0: State) -> _Carry:
-        if self._leaps:
+        if self._leapfrog:
             return _Carry(y0, None, None)
         state = self.solver.init(term(self.model), 0.0, self.dt, y0, self._problem(0))
         if resets(self.model):
@@ -96,8 +96,8 @@ class _Stepper(eqx.Module):
 
     def synchronised(self, carry: _Carry, k) -> State:
         """The state at the beginning of step k."""
-        if self._leaps:
-            return self.solver.synchronise(self._problem(k), 0.0, carry.y, self._lag(k))
+        if self._leapfrog:
+            return self._leapfrog.synchronise(self._problem(k), 0.0, carry.y, self._lag(k))
         return carry.y
 
     def sample(self, recorder: Recorder, carry: _Carry, k) -> dict[str, Any]:
@@ -119,15 +119,15 @@ class _Stepper(eqx.Module):
         if resets(self.model):
             span = Span(self.model, self._drive(k), self.solver, carry.solver_state, self.dt)
             y, events = self.reset.step(span, carry.y)
-            carry = dataclasses.replace(carry, y=y, storm=carry.storm | events.storm)
+            carry = dataclasses.replace(carry, y=y, storm=events.storm | carry.storm)
             return carry, dataclasses.replace(events, storm=None) if self.spikes else None
         carry = self._integrate(carry, k)
         return carry, self.margin(carry, k + 1)
 
     def _integrate(self, carry: _Carry, k) -> _Carry:
         problem = self._problem(k)
-        if self._leaps:
-            return dataclasses.replace(carry, y=self.solver.leap(problem, 0.0, self.dt, carry.y, self._lag(k)))
+        if self._leapfrog:
+            return dataclasses.replace(carry, y=self._leapfrog.leap(problem, 0.0, self.dt, carry.y, self._lag(k)))
         # The drive may have changed, so nothing computed at the end of the last step may be used again: hence made_jump.
         y, _, _, state, result = self.solver.step(
             term(self.model), 0.0, self.dt, carry.y, problem, carry.solver_state, jnp.asarray(True)
@@ -136,7 +136,7 @@ class _Stepper(eqx.Module):
         return _Carry(y, state, failed if carry.failed is None else carry.failed | failed)
 
 
-def resets(model: AbstractNeuron) -> bool:
+def resets(model: AbstractNeuron) -> TypeGuard[AbstractSpikingNeuron]:
     """Whether a model's spikes change its state."""
     return isinstance(model, AbstractSpikingNeuron) and model.resets
 
@@ -317,7 +317,9 @@ def simulate_fixed(
     """Run `steps` steps of `dt` from the state `y0`. Arguments as in `simulate`, already checked."""
     dtype = jtu.tree_leaves(y0)[0].dtype
     origin = jnp.asarray(t0, dtype)
-    stepper = _Stepper(model, stimulus, _for_scan(method.solver), method.reset, origin, dt, max_spikes > 0 or bool(reducers))
+    stepper = _Stepper(
+        model, stimulus, _for_scan(method.solver), method.reset, origin, dt, max_spikes > 0 or bool(reducers)
+    )
     plan = method.plan(y0, steps)
 
     def run(stepper, y0):

@@ -13,12 +13,16 @@ from .._types import FloatArray, Parameter, RealScalar
 
 
 class Instant(eqx.Module):
-    """A point in time, `origin + steps * dt + offset` ms, kept apart so that float32 can tell it from an edge after hours of model time."""
+    """A point in time, `origin + steps * dt + offset` ms, kept apart so that float32 can tell it from an edge after hours of model time.
+
+    `longest` is the largest width, ms, of intervals that begin there and have a width that only the running program knows.
+    """
 
     origin: RealScalar
     steps: jax.Array | int = 0
     dt: RealScalar = 1.0
     offset: RealScalar = 0.0
+    longest: float = eqx.field(static=True, default=0.0)
 
     def since(self, time: FloatArray) -> FloatArray:
         """The time elapsed since `time` (negative before it), differentiable with respect to it."""

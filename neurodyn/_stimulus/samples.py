@@ -7,6 +7,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
 from .._parameter import check_positive, parameter
 from .._types import FloatArray, Parameter, RealScalar
@@ -64,8 +65,10 @@ class Samples(AbstractStimulus):
     def over(self, time: Instant, width: RealScalar) -> FloatArray:
         whole, part = self._position(time)
         first = jnp.floor(jax.lax.stop_gradient(part))
-        span = _as_number(width) / self.dt
-        index = jnp.arange(math.ceil(span) + 1)  # samples an interval can touch
+        known = not isinstance(width, Tracer)
+        span = (_as_number(width) if known else width) / self.dt
+        longest = span if known else _longest(time) / self.dt
+        index = jnp.arange(math.ceil(longest) + 1)  # samples an interval can touch
         edge = index.astype(part.dtype) - (part - first)  # from the interval's beginning, in samples
         inside = jnp.clip(edge + 1, 0.0, span) - jnp.clip(edge, 0.0, span)
         return jnp.tensordot(inside / span, self._sample(whole + first.astype(int) + index), axes=1)
@@ -74,8 +77,14 @@ class Samples(AbstractStimulus):
         return grid(self.start, self.dt, self.values.shape[0] + 1)
 
 
+def _longest(time: Instant) -> float:
+    if time.longest == 0.0:
+        raise ValueError("Samples need intervals of fixed width (a Python number)")
+    return time.longest
+
+
 def _as_number(width: RealScalar) -> float:
     try:
         return float(width)
     except jax.errors.ConcretizationTypeError:
-        raise ValueError("Samples need steps and intervals of fixed width (a Python number)") from None
+        raise ValueError("Samples need steps of fixed width (a Python number)") from None

@@ -71,7 +71,9 @@ class LIFNetwork(AbstractSpikingNeuron):
         """At rest, with no current and no spike under way."""
         zero = jnp.zeros(self.weights.shape[0], self.weights.dtype)
         state = {"v": self.rest + zero, "i": zero}
-        return state if self.axon is None else {**state, "arrival": jnp.zeros((zero.size, self.axon.pending), zero.dtype)}
+        return (
+            state if self.axon is None else {**state, "arrival": jnp.zeros((zero.size, self.axon.pending), zero.dtype)}
+        )
 
     def dynamics(self, t: RealScalar, y: State, drive: Any) -> Linearised:
         del t

@@ -74,4 +74,5 @@ def _counted(reducer: SpikeCount | MeanRate, count: FloatArray | IntArray, sampl
     if samples.spikes is not None:
         inside = (samples.spikes > reducer.start) & (samples.spikes <= reducer.stop) & jnp.isfinite(samples.spikes)
         return count + jnp.sum(inside, axis=(0, 1))
-    return count + jnp.sum(samples.fired & along(reducer._steps(samples), samples.fired), axis=0)
+    fired: Any = samples.fired
+    return count + jnp.sum(fired & along(reducer._steps(samples), fired), axis=0)

@@ -51,7 +51,9 @@ class Surrogate(AbstractReset, Parameterised):
 
     def __check_init__(self):
         if self.shape not in get_args(Shape):
-            raise ValueError(f"Surrogate.shape = {self.shape!r} is not allowed: must be one of {', '.join(get_args(Shape))}")
+            raise ValueError(
+                f"Surrogate.shape = {self.shape!r} is not allowed: must be one of {', '.join(get_args(Shape))}"
+            )
 
     def step(self, span: Span, y: State) -> tuple[State, Events]:
         y, margin = at_end(span, y)
