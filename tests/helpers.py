@@ -106,7 +106,9 @@ def hh_vector(y: dict[str, Any]) -> jax.Array:
     return jnp.stack([y["v"], y["na"]["m"], y["na"]["h"], y["k"]["n"]])
 
 
-def spike_time_gradients(model: Any, current: float, t1: float, spikes: int, dt: float = 0.1) -> dict[str, tuple[float, float]]:
+def spike_time_gradients(
+    model: Any, current: float, t1: float, spikes: int, dt: float = 0.1
+) -> dict[str, tuple[float, float]]:
     """The derivatives of a weighted sum of the first spike times under a constant current with respect to every parameter and the current, by reverse mode
     and by central differences (four points), both relative to the parameter or 0.1 of its unit. One program for all of them."""
     names, x, rebuild = flat_parameters(model)

@@ -104,7 +104,7 @@ def train():
     rng = np.random.default_rng(2)
     inputs = np.sort(rng.uniform(0.0, 80.0, (5, 6)), axis=1)
     inputs[2, 5] = np.inf
-    unit = SpikeResponse(jnp.full(5, 6.0), depth=30.0, delay=1.0)
+    unit = SpikeResponse(jnp.full(5, 4.0), depth=30.0, delay=1.0)
     return unit, jnp.asarray(inputs), unit.spikes(jnp.asarray(inputs), 100.0, 8)
 
 

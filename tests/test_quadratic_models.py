@@ -69,7 +69,11 @@ def test_rheobase_of_the_exponential_neuron():
 
 @pytest.mark.parametrize(
     "model, drive, t1, spikes",
-    [(nd.QIF(refractory=1.0), 1.0, 60.0, 2), (nd.Theta(), 1.0, 70.0, 2), (nd.EIF(), 1.0, 45.0, 2)],
+    [
+        pytest.param(nd.QIF(refractory=1.0), 1.0, 60.0, 2, marks=pytest.mark.slow),
+        (nd.Theta(), 1.0, 70.0, 2),
+        pytest.param(nd.EIF(), 1.0, 45.0, 2, marks=pytest.mark.slow),
+    ],
     ids=["qif", "theta", "eif"],
 )
 def test_gradients_of_spike_times(model, drive, t1, spikes):

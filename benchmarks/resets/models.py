@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any, ClassVar, NamedTuple
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import jax.tree_util as jtu
@@ -14,7 +15,7 @@ class ResettingHodgkinHuxley(nd.AbstractSpikingNeuron):
     """Hodgkin and Huxley's membrane, put back to -65 mV when it crosses 0 mV. Its gates stay as they are: no model of anything, but steps that cost what
     those of conductance-based neurons do."""
 
-    membrane: nd.HodgkinHuxley = nd.HodgkinHuxley()
+    membrane: nd.HodgkinHuxley = eqx.field(default_factory=nd.HodgkinHuxley)
 
     resets: ClassVar[bool] = True
 
@@ -50,7 +51,7 @@ class Subject(NamedTuple):
 SUBJECTS = {
     "LIF": Subject(nd.LIF, 1.4, 3.0, "1.4 to 3.0 nA"),
     "AdEx": Subject(nd.AdEx, 600.0, 1200.0, "600 to 1200 pA"),
-    "HH": Subject(ResettingHodgkinHuxley, 5.0, 20.0, "5 to 20 uA/cm2"),
+    "HH": Subject(ResettingHodgkinHuxley, 3.0, 6.0, "3 to 6 uA/cm2"),
 }
 RESETS = {"grid": nd.GridReset(), "exact": nd.ExactReset()}
 T1 = 200.0  # ms

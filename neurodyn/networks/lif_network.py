@@ -115,7 +115,7 @@ class LIFNetwork(AbstractSpikingNeuron):
         arrives = jnp.max(overdue, axis=1) > y["v"] - self.threshold
         heard, spike = weight * arrives, weight * ~arrives
         v = (1 - spike) * y["v"] + spike * self.reset
-        places = jnp.arange(self.axon.pending)
+        places = jnp.arange(self.axon.pending)[None, :]
         first = places == jnp.argmax(overdue, axis=1)[:, None]
         arrival = jnp.where(first, (1 - heard)[:, None] * y["arrival"], y["arrival"])
         free = arrival == 0

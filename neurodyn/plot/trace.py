@@ -9,21 +9,37 @@ from .axes import new_axes, tidy
 
 
 def trace(
-    what: Solution | tuple[Any, Any], ax: Any = None, *, record: str = "v", label: str | None = None, **line: Any
+    what: Solution | tuple[Any, Any],
+    ax: Any = None,
+    *,
+    record: str = "v",
+    label: str | None = None,
+    peak: float | None = None,
+    **line: Any,
 ) -> Any:
     """Draw a record of a solution, or a pair of times (ms) and values.
 
-    **Arguments:** `what`; `ax`, matplotlib axes or None for new ones; `record`, the path of the record; `label`, for the legend; `line`, passed on to
-    `Axes.plot`.
+    **Arguments:** `what`; `ax`, matplotlib axes or None for new ones; `record`, the path of the record; `label`, for the legend; `peak`, up to
+    where the spikes of a solution are drawn, which a model that resets makes between two records; `line`, passed on to `Axes.plot`.
 
     **Returns:** the axes.
     """
     ax = new_axes(ax)
     ts, values = (what.ts, what.ys[record]) if isinstance(what, Solution) else what
-    ax.plot(np.asarray(ts), np.asarray(values), label=label, **{"linewidth": 1.0, **line})
+    ts, values = np.asarray(ts), np.asarray(values)
+    if peak is not None and isinstance(what, Solution):
+        ts, values = _with_peaks(ts, values, np.asarray(what.spikes.times), peak)
+    ax.plot(ts, values, label=label, **{"linewidth": 1.0, **line})
     ax.set_xlabel("time (ms)")
     ax.set_ylabel("voltage (mV)" if record == "v" else record)
     ax.margins(x=0.01)
     if label is not None:
         ax.legend(frameon=False, loc="upper right")
     return tidy(ax)
+
+
+def _with_peaks(ts: np.ndarray, values: np.ndarray, spikes: np.ndarray, peak: float) -> tuple[np.ndarray, np.ndarray]:
+    """The records with one more at each spike: straight up from the one before, on to the one after."""
+    spikes = spikes[(spikes >= ts[0]) & (spikes <= ts[-1])]
+    places = np.searchsorted(ts, spikes)
+    return np.insert(ts, places, spikes), np.insert(values, places, peak)

@@ -8,8 +8,8 @@ from .._types import RealScalar, State
 class IzhikevichEuler(AbstractSplit):
     """Forward Euler for `v`, then for `u` with the new `v`: the scheme of Izhikevich (2004), figure 1. First order.
 
-    For the results that depend on it, with the step of the paper: `nd.FixedStep(dt, IzhikevichEuler(), nd.GridReset())`. Of the twenty patterns at least
-    six have other spikes, or none, with a finer step or another solver; for anything else use the default solver.
+    For the results that depend on it, with the step of the paper: `nd.FixedStep(dt, IzhikevichEuler(), nd.GridReset())`. Of the twenty patterns
+    five have other spikes, or none, with an accurate solver; for anything else use the default one.
     """
 
     def order(self, terms) -> int:

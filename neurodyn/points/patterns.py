@@ -48,8 +48,9 @@ def adex_patterns() -> dict[str, Pattern]:
 def izhikevich_patterns() -> dict[str, Pattern]:
     """The twenty patterns of Izhikevich (2004), figure 1, in its order, with the steps and the scheme of the paper's own program.
 
-    They are what that scheme computes. The differential equation agrees for most; the default solver gives for spike latency no spike instead of 1, and
-    other numbers of spikes for the DAP, for bistability and for the two inhibition-induced patterns.
+    They are what that scheme computes. The differential equation agrees for most, but under the default solver spike latency has no spike instead of 1, the
+    depolarising after-potential 8 instead of 1, bistability 7 instead of 5, inhibition-induced spiking 4 instead of 3, and inhibition-induced bursting fires
+    without end (`Status.event_storm`).
     """
 
     def pulses(amplitude, *spans, base=0.0):

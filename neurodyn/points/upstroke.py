@@ -60,13 +60,14 @@ class ExponentialUpstroke(AbstractVoltageFlow):
         # pass evenly for exp(-x / sharpness) any more, in which the crossing is searched.)
         leaking = phi1(-self.leak * dt) - self.leak * dt / 12 * steep / (1 + steep)
         linear = (slope * leaking + self.drift * (dt / 2) - self.rate) * dt
-        return linear, steep * phi1(linear / self.sharpness)
+        return linear, steep * phi1(jnp.minimum(linear / self.sharpness, 80.0))  # far beyond any cut, and no overflow
 
     def excursion(self, slope: FloatArray, dt: RealScalar) -> FloatArray:
         linear, way = self._solved(slope, dt)
         diverged = way >= 1
         x = linear - self.sharpness * jnp.log1p(-jnp.where(diverged, 0.0, way))
-        since = jnp.where(diverged, way - 1, 0.0) * self.sharpness / self.rate
+        since = jnp.where(diverged, way - 1, 0.0) * self.sharpness / jnp.where(diverged, self.rate, 1.0)
+        since = jnp.minimum(since, dt)
         return jnp.where(diverged, _DIVERGED * (1 + since), x)
 
     def mean(self, slope: FloatArray, dt: RealScalar) -> FloatArray:
