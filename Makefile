@@ -27,14 +27,16 @@ test-all: $(STAMP)
 evidence: $(STAMP)
 	$(BIN)/python -m benchmarks.evidence $(if $(ONLY),--only '$(ONLY)')
 
-$(PEERS)/%/.installed: benchmarks/speed/requirements-%.txt
+vpath requirements-%.txt benchmarks/speed benchmarks/resets
+$(PEERS)/%/.installed: requirements-%.txt
 	$(PYTHON) -m venv $(PEERS)/$*
 	$(PEERS)/$*/bin/python -m pip install --quiet --disable-pip-version-check -r $<
 	touch $@
 
-bench: $(STAMP) $(PEERS)/jaxley/.installed $(PEERS)/neuron/.installed
+bench: $(STAMP) $(foreach peer,jaxley neuron eventax,$(PEERS)/$(peer)/.installed)
 	$(BIN)/python -m benchmarks.speed $(BENCH)
 	$(if $(BENCH),,$(BIN)/python -m benchmarks.work_precision)
+	$(if $(BENCH),,$(BIN)/python -m benchmarks.resets)
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

@@ -9,7 +9,7 @@ from pathlib import Path
 
 PAGE = Path(__file__).parent / "RESULTS.md"
 #: The parts in their order: each is a heading of the first level.
-PARTS = ("Speed", "Accuracy and time")
+PARTS = ("Speed", "Accuracy and time", "Resets")
 
 
 def write_part(title: str, text: str, page: Path = PAGE) -> None:

@@ -46,6 +46,7 @@ from ._stimulus import (
     Step as Step,
 )
 from ._sweep import SweepResult as SweepResult, sample as sample, sweep as sweep
+from .analysis import compare_gradients as compare_gradients
 from .channels import AbstractChannel as AbstractChannel
 from .fitting import FitResult as FitResult, fit as fit, tie as tie
 from .points import (

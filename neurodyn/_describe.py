@@ -1,13 +1,13 @@
 """A table of a model's parameters."""
 
 import dataclasses
-import html
 from typing import Any
 
 import numpy as np
 from jax.core import Tracer
 
 from ._parameter import ParameterInfo, parameters
+from ._table import as_html, as_text
 
 
 _HEADER = ("path", "value", "unit", "allowed", "trained by default")
@@ -33,20 +33,10 @@ class Table(tuple[Row, ...]):
     __slots__ = ()
 
     def __repr__(self) -> str:
-        lines = [_HEADER, *(row.cells() for row in self)]
-        widths = [max(len(line[i]) for line in lines) for i in range(len(_HEADER))]
-        text = [
-            "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
-        ]
-        return "\n".join([text[0], "-" * len(text[0]), *text[1:]])
+        return as_text(_HEADER, [row.cells() for row in self])
 
     def _repr_html_(self) -> str:
-        head = "".join(f"<th style='text-align:left'>{name}</th>" for name in _HEADER)
-        body = "".join(
-            "<tr>" + "".join(f"<td style='text-align:left'>{html.escape(cell)}</td>" for cell in row.cells()) + "</tr>"
-            for row in self
-        )
-        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        return as_html(_HEADER, [row.cells() for row in self])
 
 
 def describe(model: Any) -> Table:

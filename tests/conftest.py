@@ -1,8 +1,12 @@
 """Settings of the whole suite: float64, no accidental broadcasting, and the CPU flags, before anything starts JAX's backend."""
 
+import os
+
 import neurodyn as nd
 
 
+# The suite's time goes into compilation, and its programs run for milliseconds.
+os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + " --xla_backend_optimization_level=0"
 nd.configure_cpu()
 
 import jax  # noqa: E402

@@ -61,7 +61,7 @@ def test_importing_the_package_does_not_import_jax():
 # Imports run from the right of this list to the left only; modules of one entry may import one another.
 _LAYERS = [
     {"_types"},
-    {"_numerics", "_paths", "_files", "_reducer"},
+    {"_numerics", "_paths", "_files", "_reducer", "_table"},
     {"_parameter"},
     {"_model", "_describe", "_configure"},
     {"_solver", "_stimulus", "kinetics"},

@@ -72,7 +72,7 @@ def test_units_that_cross_together_fire_together_with_derivatives_of_their_own()
 
     drive = jnp.full(3, 0.15)
     np.testing.assert_allclose(times(drive), 0.8 / 0.15, atol=1e-9)
-    np.testing.assert_allclose(jax.jit(jax.jacfwd(times))(drive), -0.8 / 0.15**2 * np.eye(3), rtol=1e-9)
+    np.testing.assert_allclose(jax.jit(jax.jacfwd(times))(drive), -0.8 / 0.15**2 * np.eye(3), rtol=1e-9, atol=1e-9)
 
 
 # A crossing that is over before the step is --------------------------------------------------------------------------------------
@@ -157,7 +157,9 @@ def test_an_edge_and_a_spike_in_the_same_step():
     v = -65 + 20 * (1 - np.exp(-(alone - 0.3) / 20))
     exact = alone - 0.3 + 20 * np.log((-25 - v) / (-25 + 50))
     assert float(after) == pytest.approx(alone, abs=1e-9)
-    assert float(before) == pytest.approx(exact, abs=2e-3)  # the drive is averaged from the step's beginning to the spike
+    assert float(before) == pytest.approx(
+        exact, abs=2e-3
+    )  # the drive is averaged from the step's beginning to the spike
     assert alone - exact > 0.1
 
 
@@ -221,7 +223,8 @@ def test_surrogate_shapes(shape):
 
     distance = jnp.linspace(-400.0, 400.0, 160_001)
     value, slope = jax.jit(jax.vmap(jax.value_and_grad(emitted)))(-50.0 + distance)
-    np.testing.assert_array_equal(value, -50.0 + distance > -50.0)
+    off = np.abs(np.asarray(distance)) > 1e-9
+    np.testing.assert_array_equal(value[off], (distance > 0)[off])
     assert float(slope[80_000]) == pytest.approx(0.4, rel=1e-3)
     assert float(jnp.trapezoid(slope, distance)) == pytest.approx(1.0, abs=4e-3)
     x = 0.4 * np.asarray(distance)
@@ -239,7 +242,9 @@ def test_surrogate_gradient_of_a_count():
     # A neuron below threshold: exact gradients see nothing, the surrogate says that more current would help. The reset may be left out of the gradient.
     def count(current, reset):
         method = nd.FixedStep(0.5, reset=reset)
-        return nd.simulate(nd.LIF(), nd.Step(current), 60.0, method=method, reduce={"n": nd.reducers.SpikeCount()}).reduced["n"]
+        return nd.simulate(
+            nd.LIF(), nd.Step(current), 60.0, method=method, reduce={"n": nd.reducers.SpikeCount()}
+        ).reduced["n"]
 
     value, slope = jax.jit(lambda i: jax.value_and_grad(count)(i, nd.Surrogate(slope=0.2)))(1.4)
     assert float(value) == 0.0 and float(slope) > 0.1
@@ -289,11 +294,14 @@ def _with_jacobian(times, weights):
     return jax.jit(lambda w: (times(w), jax.jacrev(times)(w)))(weights)
 
 
-@pytest.fixture(scope="module", params=[None, 1.37], ids=["at once", "delayed"])
+AT_ONCE = pytest.param(None, marks=pytest.mark.slow, id="at once")
+
+
+@pytest.fixture(scope="module", params=[AT_ONCE, pytest.param(1.37, id="delayed")])
 def network(request):
     """Spike times of two coupled neurons and their derivatives by the weights: at coarse fixed steps and on the adaptive path."""
     delay = request.param
-    accurate = nd.Adaptive(rtol=1e-12, atol=1e-12, solver=dfx.Dopri8(), max_events=12)
+    accurate = nd.Adaptive(rtol=1e-11, atol=1e-11, max_events=12)
     fixed, adaptive = (
         _with_jacobian(lambda w, m=method: _network_times(w, delay, m), WEIGHTS)
         for method in (nd.FixedStep(0.1), accurate)
@@ -321,6 +329,7 @@ def test_gradients_of_coupled_neurons_are_differences(network):
     np.testing.assert_allclose(jacobian, expected, rtol=1e-6, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_scheme_that_is_not_exact_converges_to_the_adaptive_path(network):
     # Heun's method in every leaf: second order in times and in their derivatives.
     delay, _, (accurate, accurate_jacobian) = network
@@ -328,9 +337,13 @@ def test_a_scheme_that_is_not_exact_converges_to_the_adaptive_path(network):
         pytest.skip("the delayed case has every kind of event")
     errors = []
     for dt in (0.1, 0.05, 0.025):
-        times, jacobian = _with_jacobian(lambda w, dt=dt: _network_times(w, delay, nd.FixedStep(dt, dfx.Heun())), WEIGHTS)
+        times, jacobian = _with_jacobian(
+            lambda w, dt=dt: _network_times(w, delay, nd.FixedStep(dt, dfx.Heun())), WEIGHTS
+        )
         errors.append([np.abs(times - accurate).max(), np.abs(jacobian - accurate_jacobian).max()])
-    np.testing.assert_allclose(observed_orders(errors), 2.0, atol=0.25)
+    orders = observed_orders(errors)
+    np.testing.assert_allclose(orders[:, 0], 2.0, atol=0.1)
+    assert (orders[:, 1] > 1.8).all()
 
 
 def test_derivatives_by_the_delay():

@@ -5,6 +5,15 @@ import jax.numpy as jnp
 import numpy as np
 
 from benchmarks import results
+from benchmarks.resets import (
+    bars as reset_bars,
+    engines as reset_engines,
+    layer,
+    layer_worker,
+    models,
+    population,
+    report as resets,
+)
 from benchmarks.speed import bars, engines, ours, plain_scan, report, through_diffrax
 from benchmarks.speed.engines import Cell
 from benchmarks.work_precision import report as work_precision
@@ -70,8 +79,8 @@ def test_steps_and_spikes_of_a_trace():
 
 
 def test_engines_at_hand(monkeypatch):
-    for name in engines.PEERS.values():
-        monkeypatch.setenv(name, "/nonexistent")
+    for name in engines.PEERS:
+        monkeypatch.setenv(engines.variable(name), "/nonexistent")
     assert set(engines.commands("float64")) == {"neurodyn", "scan", "diffeqsolve"}
 
 
@@ -87,3 +96,67 @@ def test_time_for_an_error():
     points = {0.1: Point(0.01, 1e-1, 0.0), 0.05: Point(0.02, 1e-2, 0.0), 0.025: Point(0.04, 1e-3, 0.0)}
     for error, seconds in ((1e-2, 0.02), (1e-3, 0.04), (1e-4, 0.08)):
         assert abs(work_precision.seconds_for(points, error) / seconds - 1) < 1e-9
+
+
+def test_exact_resets_and_others_do_the_same_work():
+    for name in models.SUBJECTS:
+        counts = []
+        for reset in models.RESETS:
+            function, arguments = models.work(name, reset, 0.05, "forward", 2, t1=40.0)
+            counts.append(np.asarray(jax.jit(function)(*arguments)))
+        assert counts[0].shape == (2,) and counts[0].max() > 0
+        np.testing.assert_allclose(*counts, atol=2)
+    function, arguments = models.work("LIF", "exact", 0.1, "gradient", 2, t1=20.0)
+    _, gradient = jax.jit(function)(*arguments)
+    assert gradient.resistance > 0 and jnp.isfinite(gradient.threshold)
+
+
+def test_both_ways_to_keep_spikes_keep_the_same():
+    found = [
+        jax.jit(function)(drives) for function, drives in (population.work(way, 3, 60.0) for way in population.WAYS)
+    ]
+    assert found[0][0].count.tolist() == found[1][0].count.tolist() and max(found[0][0].count) > 0
+    np.testing.assert_allclose(found[0][0].times, found[1][0].times, rtol=1e-12)
+
+
+def test_the_layer_is_right():
+    x = layer.currents(5)
+    times = np.asarray(jax.jit(layer_worker.ENGINES["fixed"])(jnp.asarray(x)))
+    expected, derivatives = layer.exact(x)
+    np.testing.assert_allclose(times, expected, atol=1e-9)
+    answer = np.concatenate([expected.ravel(), derivatives])
+    assert layer.errors(x, answer) == (0.0, 0.0)
+    answer[0] = np.inf  # a spike is missing
+    assert np.isnan(layer.errors(x, answer)).all()
+    assert np.abs(layer.spikes(layer.currents()) - layer.T1).min() > layer.CLEAR
+
+
+def test_tables_of_resets():
+    fast, slow = Cell(0.01, 1.0, 0.0), Cell(0.04, 5.0, 0.0)
+    cells: reset_bars.Cells = {
+        (model, 0.1, kind): {"grid": fast, "exact": slow}
+        for model in models.SUBJECTS
+        for kind in ("forward", "gradient")
+    }
+    summary = resets.summary({"float32": cells}, 1000)
+    assert "| LIF | 0.1 | exact, million neuron-steps per second | >= 100 | 50, **falls short** |" in summary
+    assert "| AdEx | 0.1 | time over that with resets at the ends of steps | <= 5 | 4, holds |" in summary
+    assert "| HH | 0.1 | time over that with resets at the ends of steps | <= 3 | 4, **falls short** |" in summary
+    assert "| HH | 0.1 | gradient | 200 (1.0 s) | 50 (5.0 s) | 4.00 |" in resets.speeds(cells, 1000)
+    rows = {"fixed": reset_engines.Row(fast, slow, 1e-5, 1e-6), "tsit5": reset_engines.Row(slow, slow, np.nan, np.nan)}
+    table = resets.compared(rows)
+    assert "| 10 (1.0 s) | 40 (5.0 s) | 1.0e-05 | 1.0e-06 |" in table
+    assert "| other spikes | other spikes |" in table
+    kept = {
+        "neurons": 10,
+        "seconds": 2.0,
+        "compiling": 1.0,
+        "rate": 5e7,
+        "megabytes": 8.0,
+        "output": 4.0,
+        "spikes": 99,
+        "ok": True,
+    }
+    page = resets.page({"float32": cells}, 1000, {"grid": [1.0] * 3, "exact": [2.0] * 3}, {"buffer": kept}, rows)
+    assert "| buffer | 2 | 50 | 1.0 | 8 | 4 | 99 |" in page
+    assert "LIF 1 (grid), 2 (exact)" in page and "Not installed: network" in page

@@ -2,6 +2,8 @@
 
 import sys
 
+import numpy as np
+
 import neurodyn as nd
 
 from .answers import serve
@@ -12,31 +14,30 @@ DT = 0.1  # ms
 EVENTS = 16  # of all neurons in one step
 
 
-def main() -> None:
-    nd.configure_cpu()
-    import jax
-    import jax.numpy as jnp
+THRESHOLD = {"resistance": 1.0, "rest": 0.0, "threshold": 1.0, "reset": 0.0}
 
-    threshold = {"resistance": 1.0, "rest": 0.0, "threshold": 1.0, "reset": 0.0}
 
-    def simulate(model, x, method):
-        return nd.simulate(model, nd.Step(x), T1, method=method, max_spikes=MOST).spikes.times
+def _simulate(model, x, method):
+    return nd.simulate(model, nd.Step(x), T1, method=method, max_spikes=MOST).spikes.times
 
-    def members(method):
-        model = nd.LIF(tau=TAU, refractory=0.0, **threshold)
-        return lambda x: nd.vmap(lambda x: simulate(model, x, method))(x)
 
-    def network(x):
-        model = nd.networks.LIFNetwork(jnp.zeros((x.size, x.size)), tau=TAU, **threshold)
-        return simulate(model, x, nd.FixedStep(DT, reset=nd.ExactReset(events=EVENTS)))
+def _members(method):
+    return lambda x: nd.vmap(lambda x: _simulate(nd.LIF(tau=TAU, refractory=0.0, **THRESHOLD), x, method))(x)
 
-    known = {
-        "fixed": members(nd.FixedStep(DT)),
-        "network": network,
-        "adaptive": members(nd.Adaptive(max_events=MOST)),
-    }
-    serve(known[sys.argv[1]])
+
+def _network(x):
+    model = nd.networks.LIFNetwork(np.zeros((x.size, x.size)), tau=TAU, **THRESHOLD)
+    return _simulate(model, x, nd.FixedStep(DT, reset=nd.ExactReset(events=EVENTS)))
+
+
+#: All spike times from the X of each neuron.
+ENGINES = {
+    "fixed": _members(nd.FixedStep(DT)),
+    "network": _network,
+    "adaptive": _members(nd.Adaptive(max_events=MOST)),
+}
 
 
 if __name__ == "__main__":
-    main()
+    nd.configure_cpu()
+    serve(ENGINES[sys.argv[1]])

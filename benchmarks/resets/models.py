@@ -6,7 +6,6 @@ from typing import Any, ClassVar, NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import jax.tree_util as jtu
 
 import neurodyn as nd
 
@@ -57,7 +56,9 @@ RESETS = {"grid": nd.GridReset(), "exact": nd.ExactReset()}
 T1 = 200.0  # ms
 
 
-def work(subject: str, reset: str, dt: float, kind: str, neurons: int, t1: float = T1) -> tuple[Callable, tuple[Any, ...]]:
+def work(
+    subject: str, reset: str, dt: float, kind: str, neurons: int, t1: float = T1
+) -> tuple[Callable, tuple[Any, ...]]:
     """A function and its arguments. `kind`: `"forward"` counts the spikes of each neuron, `"gradient"` is that of the mean voltage by all parameters."""
     known = SUBJECTS[subject]
     method = nd.FixedStep(dt, reset=RESETS[reset])
@@ -69,8 +70,7 @@ def work(subject: str, reset: str, dt: float, kind: str, neurons: int, t1: float
     def loss(model, drives):
         return jnp.mean(_reduced(model, drives, method, t1, nd.reducers.Mean("v")))
 
-    model = jtu.tree_map(jnp.asarray, known.model())
-    return {"forward": forward, "gradient": jax.value_and_grad(loss)}[kind], (model, drives)
+    return {"forward": forward, "gradient": jax.value_and_grad(loss)}[kind], (known.model(), drives)
 
 
 def _reduced(model, drives, method, t1, reducer):

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from ..speed.worker import pin
 NEURONS, T1, DT = 10_000, 1000.0, 0.1  # ms
 WEAKEST, STRONGEST = 1.4, 3.0  # nA
 MOST = 100  # spikes of a neuron
-TURNS = 3
+TURNS = 2
 WAYS = ("buffer", "reducer")
 
 
@@ -30,41 +31,46 @@ def ask(way: str) -> dict[str, Any]:
     return json.loads(subprocess.run(command, cwd=root, check=True, stdout=subprocess.PIPE, text=True).stdout)
 
 
-def measure(way: str, neurons: int = NEURONS, t1: float = T1) -> dict[str, Any]:
-    """Seconds, MB above what the process had when everything was compiled, and spikes. Pinned and configured already."""
-    import jax
+def work(way: str, neurons: int, t1: float = T1) -> tuple[Callable[..., Any], Any]:
+    """A function that gives all spikes and the status of each neuron, and its argument."""
     import jax.numpy as jnp
-
-    method = nd.FixedStep(DT)
 
     def one(drive):
         if way == "buffer":
-            solution = nd.simulate(nd.LIF(), nd.Step(drive), t1, method=method, max_spikes=MOST)
+            solution = nd.simulate(nd.LIF(), nd.Step(drive), t1, dt=DT, max_spikes=MOST)
             return solution.spikes, solution.status
         reducers = {"spikes": nd.reducers.SpikeTimes(MOST)}
-        solution = nd.simulate(nd.LIF(), nd.Step(drive), t1, method=method, reduce=reducers)
+        solution = nd.simulate(nd.LIF(), nd.Step(drive), t1, dt=DT, reduce=reducers)
         return solution.reduced["spikes"], solution.status
 
+    return nd.vmap(one), jnp.linspace(WEAKEST, STRONGEST, neurons)
+
+
+def measure(way: str, neurons: int) -> dict[str, Any]:
+    """Seconds, MB above what the process had when everything was compiled, and spikes."""
+    import jax
+
     began = time.perf_counter()
-    drives = jnp.linspace(WEAKEST, STRONGEST, neurons)
-    program = jax.jit(nd.vmap(one)).lower(drives).compile()
+    function, drives = work(way, neurons)
+    program = jax.jit(function).lower(drives).compile()
     compiling = time.perf_counter() - began
     resident = _resident("VmRSS")
     Path("/proc/self/clear_refs").write_text("5")  # forget the peak so far
+    spikes, status = jax.block_until_ready(program(drives))
     best = float("inf")
     for _ in range(TURNS):
         began = time.perf_counter()
-        spikes, status = jax.block_until_ready(program(drives))
+        jax.block_until_ready(program(drives))
         best = min(best, time.perf_counter() - began)
     return {
         "neurons": neurons,
         "seconds": best,
         "compiling": compiling,
-        "rate": neurons * t1 / DT / best,
+        "rate": neurons * T1 / DT / best,
         "megabytes": (_resident("VmHWM") - resident) / 1024,
         "output": sum(x.nbytes for x in (spikes.times, spikes.count, status)) / 1e6,
         "spikes": int(spikes.count.sum()),
-        "ok": bool((status == 0).all()),
+        "ok": bool((status == nd.Status.ok).all()),
     }
 
 

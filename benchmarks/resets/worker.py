@@ -23,7 +23,7 @@ def main() -> None:
     def rates():
         """Spikes per second of the neurons of each model, on average."""
         for subject in SUBJECTS:
-            function, arguments = work(subject, reset, 0.1, "forward", 64)
+            function, arguments = work(subject, reset, 0.025, "forward", 64)
             yield 1e3 / T1 * jax.jit(function)(*arguments).mean()
 
     serve(prepare, rates)

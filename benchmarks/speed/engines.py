@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
-#: Peers with an environment of their own, and the variable that names another interpreter for it.
-PEERS = {"jaxley": "NEURODYN_BENCH_JAXLEY", "neuron": "NEURODYN_BENCH_NEURON"}
+#: Peers with an environment of their own.
+PEERS = ("jaxley", "neuron")
 
 
 class Cell(NamedTuple):
@@ -48,9 +48,14 @@ class Worker:
         self.process.wait()
 
 
+def variable(peer: str) -> str:
+    """The environment variable that names another interpreter for a peer."""
+    return f"NEURODYN_BENCH_{peer.upper()}"
+
+
 def python(peer: str) -> str | None:
     """The interpreter of a peer's environment, if there is one."""
-    path = os.environ.get(PEERS[peer]) or str(HERE.parent / ".peers" / peer / "bin" / "python")
+    path = os.environ.get(variable(peer)) or str(HERE.parent / ".peers" / peer / "bin" / "python")
     return path if os.access(path, os.X_OK) else None
 
 

@@ -65,17 +65,18 @@ def vmap(
             *example
         )
         members = _Members(traced.jaxpr, batched, out_axes, sizes.pop())
-        _, state, most = _longest_loop(traced.jaxpr, 1)
+        state, most = _longest_loop(traced.jaxpr, 1)[1:]
+
+        def size(purpose: Literal["value", "gradient"]) -> int:
+            return min(lanes(state, purpose), most) if block is None else block
 
         @eqx.filter_custom_jvp
         def run(consts, leaves):
-            return members(consts, leaves, block or min(lanes(state, "value"), most))
+            return members(consts, leaves, size("value"))
 
         @run.def_jvp
         def _(primals, tangents):
-            return eqx.filter_jvp(
-                lambda c, x: members(c, x, block or min(lanes(state, "gradient"), most)), primals, tangents
-            )
+            return eqx.filter_jvp(lambda c, x: members(c, x, size("gradient")), primals, tangents)
 
         return jtu.tree_unflatten(jtu.tree_structure(out), run(traced.consts, moved))
 

@@ -21,15 +21,15 @@ class _Watchful(dfx.AbstractWrappedSolver):
     """A solver that refuses a step in which a margin rises above zero and falls again: Diffrax looks for events at the ends of steps only. The step is
     repeated with a smaller one until an end of it falls into the excursion."""
 
-    solver: dfx.AbstractSolver
+    solver: dfx.AbstractSolver  # pyright: ignore[reportIncompatibleVariableOverride]
     tolerance: float = eqx.field(static=True)
 
     @property
-    def term_structure(self):
+    def term_structure(self):  # pyright: ignore[reportIncompatibleVariableOverride]
         return self.solver.term_structure
 
     @property
-    def interpolation_cls(self):
+    def interpolation_cls(self):  # pyright: ignore[reportIncompatibleMethodOverride]
         return self.solver.interpolation_cls
 
     def order(self, terms):

@@ -117,9 +117,10 @@ class _Stepper(eqx.Module):
     def step(self, carry: _Carry, k) -> tuple[_Carry, Any]:
         """The carry after step k, and what it says of spikes: the margin at its end for a smooth model, the `Events` of a resetting one."""
         if resets(self.model):
+            assert carry.storm is not None
             span = Span(self.model, self._drive(k), self.solver, carry.solver_state, self.dt)
             y, events = self.reset.step(span, carry.y)
-            carry = dataclasses.replace(carry, y=y, storm=events.storm | carry.storm)
+            carry = dataclasses.replace(carry, y=y, storm=carry.storm | events.storm)
             return carry, dataclasses.replace(events, storm=None) if self.spikes else None
         carry = self._integrate(carry, k)
         return carry, self.margin(carry, k + 1)

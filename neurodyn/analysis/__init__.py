@@ -8,6 +8,11 @@ from .continuation import Branch as Branch, continue_equilibria as continue_equi
 from .equilibrium import equilibrium as equilibrium
 from .f_i_curve import FICurve as FICurve, f_i_curve as f_i_curve
 from .fixed_points import FixedPoint as FixedPoint, fixed_points as fixed_points
+from .gradient_modes import (
+    GradientComparison as GradientComparison,
+    GradientMode as GradientMode,
+    compare_gradients as compare_gradients,
+)
 from .hopf import Hopf as Hopf, hopf as hopf
 from .intervals import (
     coefficient_of_variation as coefficient_of_variation,

@@ -14,21 +14,25 @@ def trace(
     *,
     record: str = "v",
     label: str | None = None,
+    unit: int | None = None,
     peak: float | None = None,
     **line: Any,
 ) -> Any:
     """Draw a record of a solution, or a pair of times (ms) and values.
 
-    **Arguments:** `what`; `ax`, matplotlib axes or None for new ones; `record`, the path of the record; `label`, for the legend; `peak`, up to
-    where the spikes of a solution are drawn, which a model that resets makes between two records; `line`, passed on to `Axes.plot`.
+    **Arguments:** `what`; `ax`, matplotlib axes or None for new ones; `record`, the path of the record; `label`, for the legend; `unit`, which
+    one of a network's units; `peak`, up to where the spikes of a solution are drawn, which a model that resets makes between two records; `line`, passed on
+    to `Axes.plot`.
 
     **Returns:** the axes.
     """
     ax = new_axes(ax)
     ts, values = (what.ts, what.ys[record]) if isinstance(what, Solution) else what
-    ts, values = np.asarray(ts), np.asarray(values)
+    here = ... if unit is None else np.s_[..., unit]
+    ts, values = np.asarray(ts), np.asarray(values)[here]
     if peak is not None and isinstance(what, Solution):
-        ts, values = _with_peaks(ts, values, np.asarray(what.spikes.times), peak)
+        spikes = np.asarray(what.spikes.times)
+        ts, values = _with_peaks(ts, values, spikes if unit is None else spikes[unit], peak)
     ax.plot(ts, values, label=label, **{"linewidth": 1.0, **line})
     ax.set_xlabel("time (ms)")
     ax.set_ylabel("voltage (mV)" if record == "v" else record)
