@@ -7,7 +7,7 @@ import pytest
 from helpers import assert_gradients_are_differences, spike_time_gradients
 
 import neurodyn as nd
-from neurodyn.points.upstroke import ExponentialUpstroke, QuadraticUpstroke, Rotation
+from neurodyn.points.flows import ExponentialUpstroke, QuadraticUpstroke, Rotation
 
 
 DRIVES = np.asarray([0.25, 1.0, 4.0])

@@ -5,10 +5,10 @@ from typing import Any, ClassVar
 import equinox as eqx
 import jax.numpy as jnp
 
-from .._model import AbstractFlow, AbstractSpikingNeuron, Linearised
-from .._numerics import phi1
+from .._model import AbstractSpikingNeuron, Linearised
 from .._parameter import Parameterised, as_floating, check_whole, parameter
 from .._types import BoolArray, FloatArray, Parameter, RealScalar, State
+from ..points.flows import RelaxationWithInputs
 from ..points.integrate_and_fire import check_below
 
 
@@ -82,7 +82,8 @@ class LIFNetwork(AbstractSpikingNeuron):
             "i": -y["i"] / self.tau_synapse,
         }
         leak, decay = (jnp.broadcast_to(1 / tau, y["v"].shape) for tau in (self.tau, self.tau_synapse))
-        flow = {"v": _WithDecayingInput(leak, self.resistance * y["i"] * leak, decay), "i": decay}
+        relaxation = RelaxationWithInputs(leak, (self.resistance * y["i"] * leak)[:, None], decay[:, None])
+        flow = {"v": relaxation, "i": decay}
         if self.axon is None:
             return Linearised(slope, flow)
         under_way = jnp.where(y["arrival"] != 0, -1.0, 0.0).astype(y["arrival"].dtype)
@@ -123,22 +124,6 @@ class LIFNetwork(AbstractSpikingNeuron):
         delay = jnp.where(jnp.any(free, axis=1), self.axon.delay, jnp.nan)[:, None]
         arrival = jnp.where(taken & (spike > 0)[:, None], spike[:, None] * delay, arrival)
         return {"v": v, "i": y["i"] + self.weights @ heard, "arrival": arrival}, fired * ~arrives
-
-
-class _WithDecayingInput(AbstractFlow):
-    """`dx/dt = slope + force (exp(-decay t) - 1) - leak x` for the excursion x: a leaky leaf with an input that decays, exactly.
-
-    **Fields:** `leak`, `decay`: 1/ms; `force`: the input now, mV/ms.
-    """
-
-    leak: FloatArray
-    force: FloatArray
-    decay: FloatArray
-
-    def advance(self, y: FloatArray, slope: FloatArray, dt: RealScalar) -> FloatArray:
-        steady = phi1(-self.leak * dt)
-        decaying = jnp.exp(-self.leak * dt) * phi1((self.leak - self.decay) * dt)
-        return y + dt * (steady * slope + self.force * (decaying - steady))
 
 
 def _overdue(arrival: FloatArray, delay: FloatArray) -> FloatArray:

@@ -9,7 +9,7 @@ from .._model import Linearised
 from .._parameter import parameter
 from .._types import BoolArray, FloatArray, Parameter, RealScalar, State
 from .integrate_and_fire import AbstractIntegrateAndFire, check_below, check_upstroke, exponential_chart
-from .upstroke import ExponentialUpstroke, Following
+from .flows import ExponentialUpstroke, Following
 
 
 class AdEx(AbstractIntegrateAndFire):

@@ -8,7 +8,7 @@ from .._model import Linearised
 from .._parameter import parameter
 from .._types import BoolArray, FloatArray, Parameter, RealScalar, State
 from .integrate_and_fire import AbstractRefractory, check_below, check_upstroke, exponential_chart
-from .upstroke import ExponentialUpstroke
+from .flows import ExponentialUpstroke
 
 
 class EIF(AbstractRefractory):

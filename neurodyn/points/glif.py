@@ -5,34 +5,13 @@ from typing import Any
 import equinox as eqx
 import jax.numpy as jnp
 import jax.tree_util as jtu
-import numpy as np
-from jax.core import Tracer
 
 from .._model import Linearised
-from .._parameter import Parameterised, parameter
+from .._parameter import parameter
 from .._types import BoolArray, FloatArray, Parameter, RealScalar, State
-from .integrate_and_fire import AbstractRefractory
-from .upstroke import Following, RelaxationWithInputs
-
-
-class AfterSpikeCurrents(Parameterised):
-    """Currents that flow after a spike, each with its own decay.
-
-    **Fields**, arrays of shape (n,): `decay` 1/ms, `increment` pA, and `ratio`, what a spike leaves of the current before it.
-    """
-
-    decay: Parameter = parameter(unit="1/ms", lower=0.0)
-    increment: Parameter = parameter(unit="pA", spread=20.0)
-    ratio: Parameter = parameter(trainable=False)
-
-    def __check_init__(self):
-        shapes = {name: jnp.shape(getattr(self, name)) for name in ("decay", "increment", "ratio")}
-        if len(set(shapes.values())) > 1 or not shapes["decay"]:
-            raise ValueError(f"AfterSpikeCurrents of shapes {shapes} are not allowed: must be arrays of one shape (n,)")
-
-
-def _two_currents() -> AfterSpikeCurrents:
-    return AfterSpikeCurrents(jnp.asarray([0.01, 0.1]), jnp.asarray([-5.0, -20.0]), jnp.asarray([1.0, 1.0]))
+from .after_spike_currents import AfterSpikeCurrents, two_currents
+from .integrate_and_fire import AbstractRefractory, check_below
+from .flows import Following, RelaxationWithInputs
 
 
 class GLIF(AbstractRefractory):
@@ -61,19 +40,19 @@ class GLIF(AbstractRefractory):
     refractory: Parameter = parameter(2.0, unit="ms", lower=0.0)
     fraction: Parameter = parameter(0.2, spread=0.2)
     drop: Parameter = parameter(1.0, unit="mV", spread=5.0)
-    after_spike: AfterSpikeCurrents = eqx.field(default_factory=_two_currents)
+    after_spike: AfterSpikeCurrents = eqx.field(default_factory=two_currents)
     decay_s: Parameter = parameter(0.05, unit="1/ms", lower=0.0)
     increment_s: Parameter = parameter(2.0, unit="mV", spread=2.0)
     a_v: Parameter = parameter(0.005, unit="1/ms", spread=0.01)
     decay_v: Parameter = parameter(0.03, unit="1/ms", lower=0.0)
 
     def __check_init__(self):
-        reset = self._reset(self.threshold)
-        if not isinstance(reset, Tracer) and not np.all(np.asarray(reset) < np.asarray(self.threshold)):
-            raise ValueError(
-                f"GLIF.fraction = {self.fraction} with drop = {self.drop} mV is not allowed: resets {self.threshold} mV to {reset} mV, must be < "
-                f"threshold = {self.threshold} mV, or the unit fires without end"
-            )
+        check_below(self, "reset", "threshold", "mV", "the unit fires without end")
+
+    @property
+    def reset(self) -> FloatArray:
+        """Where a spike leads from `threshold`, mV, by `fraction` and `drop`."""
+        return self._reset(self.threshold)
 
     def _reset(self, v: FloatArray) -> FloatArray:
         return self.e_leak + self.fraction * (v - self.e_leak) - self.drop

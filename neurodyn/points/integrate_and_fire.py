@@ -12,7 +12,7 @@ from jax.core import Tracer
 from .._model import AbstractBoundedState, AbstractSpikingNeuron, Linearised
 from .._parameter import ParameterInfo
 from .._types import BoolArray, FloatArray, RealScalar, State
-from .upstroke import since_divergence
+from .flows import since_divergence
 
 
 class AbstractIntegrateAndFire(AbstractSpikingNeuron):

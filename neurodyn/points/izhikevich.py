@@ -6,7 +6,7 @@ from .._model import Linearised
 from .._parameter import parameter
 from .._types import BoolArray, FloatArray, Parameter, RealScalar, State
 from .integrate_and_fire import AbstractIntegrateAndFire, check_below, check_peak, quadratic_chart
-from .upstroke import Following, QuadraticUpstroke
+from .flows import Following, QuadraticUpstroke
 
 
 class Izhikevich(AbstractIntegrateAndFire):

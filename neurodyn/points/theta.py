@@ -8,7 +8,7 @@ from .._model import Linearised
 from .._parameter import parameter
 from .._types import BoolArray, FloatArray, Parameter, RealScalar, State
 from .integrate_and_fire import AbstractIntegrateAndFire
-from .upstroke import Rotation
+from .flows import Rotation
 
 
 class Theta(AbstractIntegrateAndFire):

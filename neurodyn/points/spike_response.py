@@ -1,72 +1,11 @@
-"""Units that are not differential equations: threshold units, and the response of a neuron to spikes as a sum of kernels."""
+"""The spike response model: a neuron as a sum of kernels."""
 
 import jax
 import jax.numpy as jnp
 
 from .._numerics import phi1
 from .._parameter import Parameterised, check_positive, check_whole, parameter
-from .._types import FloatArray, IntArray, Parameter
-
-
-class McCullochPitts(Parameterised):
-    """A threshold unit: 1 where `weights . x >= threshold`, else 0.
-
-    Source: McCulloch and Pitts (1943), Bull. Math. Biophys. 5:115. Their inhibition is absolute: a weight below minus the sum of the positive ones. One unit
-    makes 14 of the 16 Boolean functions of two inputs; the exclusive or takes two layers.
-
-    **Fields:** `weights` of shape (n,); `threshold`. The output has no gradient: see `Perceptron` for one that has.
-    """
-
-    weights: Parameter = parameter()
-    threshold: Parameter = parameter(1.0)
-
-    def __call__(self, x: FloatArray) -> FloatArray:
-        """The output, 0 or 1, for inputs of shape (n,)."""
-        return jnp.where(jnp.dot(self.weights, x) >= self.threshold, 1.0, 0.0).astype(self.weights.dtype)
-
-
-class Perceptron(Parameterised):
-    """A linear classifier with its learning rule: the class is the sign of `weights . x + bias`.
-
-    Source: Rosenblatt (1958), Psychol. Rev. 65:386. If some unit vector separates the patterns by a margin gamma and they lie within R (each extended by a 1
-    for the bias), learning from zero weights makes at most (R / gamma)^2 mistakes (Novikoff 1962), in whatever order they come.
-
-    **Fields:** `weights` of shape (n,); `bias`.
-    """
-
-    weights: Parameter = parameter()
-    bias: Parameter = parameter(0.0)
-
-    def score(self, x: FloatArray) -> FloatArray:
-        """`weights . x + bias` for inputs of shape (n,)."""
-        return jnp.dot(self.weights, x) + self.bias
-
-    def __call__(self, x: FloatArray) -> FloatArray:
-        """The class, 1 or -1, for inputs of shape (n,). It has no gradient."""
-        return jnp.where(self.score(x) > 0, 1.0, -1.0).astype(self.weights.dtype)
-
-    def probability(self, x: FloatArray) -> FloatArray:
-        """The logistic function of the score, between 0 and 1: the smooth output, for training by gradients."""
-        return jax.nn.sigmoid(self.score(x))
-
-    def update(self, x: FloatArray, label: FloatArray, rate: float = 1.0) -> tuple["Perceptron", IntArray]:
-        """The unit after it has seen inputs of shape (n,) of the class `label` (1 or -1), and 1 if it was wrong, else 0: then `rate label x` was added to the
-        weights."""
-        wrong = label * self.score(x) <= 0
-        change = jnp.where(wrong, rate * label, 0.0)
-        return Perceptron(self.weights + change * x, self.bias + change), wrong.astype(int)
-
-    def learn(
-        self, xs: FloatArray, labels: FloatArray, epochs: int = 1, rate: float = 1.0
-    ) -> tuple["Perceptron", IntArray]:
-        """The unit after it has seen all patterns, of shape (patterns, n), `epochs` times, and how many mistakes it made in each epoch, of shape (epochs,)."""
-        check_whole("epochs", epochs)
-
-        def epoch(unit, _):
-            unit, wrong = jax.lax.scan(lambda unit, pattern: unit.update(*pattern, rate), unit, (xs, labels))
-            return unit, jnp.sum(wrong)
-
-        return jax.lax.scan(epoch, self, length=epochs)
+from .._types import FloatArray, Parameter
 
 
 class SpikeResponse(Parameterised):

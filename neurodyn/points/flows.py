@@ -129,7 +129,7 @@ class Following(AbstractFlow):
 class RelaxationWithInputs(AbstractVoltageFlow):
     """`dx/dt = slope - decay x + sum(inputs (exp(-rates t) - 1))`, exact.
 
-    **Fields:** `decay`: 1/ms; `inputs`: the part of the slope that decays, mV/ms, shape (n,); `rates`: how fast, 1/ms, shape (n,).
+    **Fields:** `decay`: 1/ms, shape (...,); `inputs`: the parts of the slope that decay, mV/ms, shape (..., n); `rates`: how fast, 1/ms, shape (..., n).
     """
 
     decay: FloatArray
@@ -139,7 +139,8 @@ class RelaxationWithInputs(AbstractVoltageFlow):
     def excursion(self, slope: FloatArray, dt: RealScalar) -> FloatArray:
         response = phi1(-self.decay * dt)
         kept = 1 - self.decay * dt * response
-        driven = jnp.sum(self.inputs * (kept * phi1((self.decay - self.rates) * dt) - response))
+        slower = phi1((self.decay[..., None] - self.rates) * dt)
+        driven = jnp.sum(self.inputs * (kept[..., None] * slower - response[..., None]), axis=-1)
         return dt * (response * slope + driven)
 
     def mean(self, slope: FloatArray, dt: RealScalar) -> FloatArray:
