@@ -8,8 +8,8 @@ from jax.scipy.special import xlogy
 from .._model import Linearised
 from .._parameter import parameter
 from .._types import BoolArray, FloatArray, Parameter, RealScalar, State
-from .integrate_and_fire import AbstractIntegrateAndFire, check_below, check_upstroke, exponential_chart
 from .flows import ExponentialUpstroke, Following
+from .integrate_and_fire import AbstractIntegrateAndFire, check_below, check_upstroke, exponential_chart
 
 
 class AdEx(AbstractIntegrateAndFire):

@@ -10,8 +10,8 @@ from .._model import Linearised
 from .._parameter import parameter
 from .._types import BoolArray, FloatArray, Parameter, RealScalar, State
 from .after_spike_currents import AfterSpikeCurrents, two_currents
-from .integrate_and_fire import AbstractRefractory, check_below
 from .flows import Following, RelaxationWithInputs
+from .integrate_and_fire import AbstractRefractory, check_below
 
 
 class GLIF(AbstractRefractory):

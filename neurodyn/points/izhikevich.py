@@ -5,8 +5,8 @@ from typing import Any, Self
 from .._model import Linearised
 from .._parameter import parameter
 from .._types import BoolArray, FloatArray, Parameter, RealScalar, State
-from .integrate_and_fire import AbstractIntegrateAndFire, check_below, check_peak, quadratic_chart
 from .flows import Following, QuadraticUpstroke
+from .integrate_and_fire import AbstractIntegrateAndFire, check_below, check_peak, quadratic_chart
 
 
 class Izhikevich(AbstractIntegrateAndFire):

@@ -7,8 +7,8 @@ import jax.numpy as jnp
 from .._model import Linearised
 from .._parameter import parameter
 from .._types import BoolArray, FloatArray, Parameter, RealScalar, State
-from .integrate_and_fire import AbstractRefractory, check_below, check_peak, quadratic_chart
 from .flows import QuadraticUpstroke
+from .integrate_and_fire import AbstractRefractory, check_below, check_peak, quadratic_chart
 
 
 class QIF(AbstractRefractory):
