@@ -229,7 +229,8 @@ def _interval(current):
 
 
 def _lif_times(currents, t1, dt, count):
-    run = jax.vmap(lambda i: nd.simulate(nd.LIF(), nd.Step(i), t1, dt=dt, max_spikes=count).spikes.times)
+    method = nd.FixedStep(dt, reset=nd.GridReset())
+    run = jax.vmap(lambda i: nd.simulate(nd.LIF(), nd.Step(i), t1, method=method, max_spikes=count).spikes.times)
     return np.asarray(jax.jit(run)(jnp.asarray(currents)))
 
 

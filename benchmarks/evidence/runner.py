@@ -17,7 +17,7 @@ from .registry import REGISTRY, SINGLE_PRECISION, Claim, Figure, precision
 
 
 PAGE = Path(__file__).resolve().parent.parent / "EVIDENCE.md"
-GROUPS = ("models", "solvers", "gradients", "fitting", "speed", "sweeps")
+GROUPS = ("models", "collection", "events", "solvers", "gradients", "fitting", "speed", "sweeps")
 HOLDS, SHORT, REPORTED = "holds", "falls short", "reported"
 
 

