@@ -8,14 +8,20 @@ from nbclient import NotebookClient
 
 
 NOTEBOOKS = sorted((Path(__file__).parent.parent / "notebooks").glob("*.ipynb"))
+#: These compile many models.
+SLOW = {"04_spikes_and_gradients", "05_zoo"}
+
+
+def _run(path):
+    return pytest.param(path, id=path.stem, marks=[pytest.mark.slow] if path.stem in SLOW else [])
 
 
 @pytest.mark.filterwarnings("ignore")  # of the kernel's own machinery
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", [_run(path) for path in NOTEBOOKS])
 def test_notebook_runs(path, tmp_path):
     notebook = nbformat.read(path, as_version=4)
     NotebookClient(
-        notebook, timeout=120, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}
+        notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}
     ).execute()
     printed = [o for cell in notebook.cells for o in cell.get("outputs", []) if o.get("name") == "stderr"]
     assert not printed, printed
@@ -31,4 +37,4 @@ def test_notebook_is_stored_with_outputs(path):
 
 
 def test_there_are_notebooks():
-    assert NOTEBOOKS
+    assert SLOW < {path.stem for path in NOTEBOOKS}

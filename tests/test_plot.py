@@ -27,6 +27,18 @@ def test_trace_of_a_solution_and_of_a_pair(run, ax):
     np.testing.assert_array_equal(ax.lines[2].get_ydata(), np.asarray(run.ys["i_na"]))
 
 
+def test_trace_up_to_the_peak_of_each_spike(ax):
+    # A model that resets passes its peak between two records; of two units the second.
+    spikes = nd.Spikes(np.asarray([[0.5, np.inf], [1.5, np.inf]]), np.asarray([1, 1]))
+    values = np.asarray([[0.0, 5.0], [1.0, 6.0], [2.0, 3.0]])
+    run = nd.Solution(np.arange(3.0), {"v": values}, spikes, 0, None)
+    nd.plot.trace(run, ax, unit=1, peak=20.0)
+    np.testing.assert_array_equal(ax.lines[0].get_xdata(), [0.0, 1.0, 1.5, 2.0])
+    np.testing.assert_array_equal(ax.lines[0].get_ydata(), [5.0, 6.0, 20.0, 3.0])
+    nd.plot.trace(run, ax, unit=0)
+    np.testing.assert_array_equal(ax.lines[1].get_ydata(), [0.0, 1.0, 2.0])
+
+
 def test_raster_leaves_padding_out(ax):
     nd.plot.raster({"data": [1.0, 5.0], "model": [2.0, np.inf]}, ax)
     assert [len(c.get_positions()) for c in ax.collections] == [2, 1]
@@ -76,11 +88,39 @@ def test_phase_plane(stand_ins, ax):
     assert any(len(line.get_xdata()) == 3 for line in ax.lines)
 
 
+def test_stream_lines_are_runs(ax):
+    # A rotation in axes of very different spans: every stream line stays on an ellipse.
+    x, y = np.linspace(-100.0, 100.0, 41), np.linspace(-1.0, 1.0, 41)
+    dx, dy = np.broadcast_to(100.0 * y[:, None], (41, 41)), np.broadcast_to(-x[None, :] / 100.0, (41, 41))
+    nd.plot.phase_plane(nd.analysis.PhasePlane(x, y, dx, dy, np.asarray(0.0), ("v", "w")), ax, legend=False)
+    assert ax.get_legend() is None
+    radii = [
+        np.hypot(*(np.concatenate(c.get_segments()) / [100.0, 1.0]).T)
+        for c in ax.collections
+        if hasattr(c, "get_segments")
+    ]
+    streams = max(radii, key=len)
+    pairs = streams[: len(streams) // 2 * 2].reshape(-1, 2)
+    assert len(pairs) > 100
+    assert np.abs(pairs[:, 0] - pairs[:, 1]).max() < 0.01
+
+
+def test_a_trajectory_breaks_off_at_a_reset(stand_ins, ax):
+    plane = stand_ins[0]
+    v, spikes = np.asarray([0.0, 1.0, 2.0, -1.0]), nd.Spikes(np.asarray([0.5, 2.5, np.inf]), np.asarray(2))
+    run = nd.Solution(np.arange(4.0), {"v": v, "k.w": np.zeros(4)}, spikes, 0, None)
+    nd.plot.phase_plane(plane, ax, trajectories=run, density=0.0)
+    np.testing.assert_array_equal(
+        ax.lines[-1].get_xdata(), [0.0, 1.0, 2.0, np.nan, -1.0]
+    )  # a spike of a smooth model goes up
+
+
 def test_f_i_curve(stand_ins, ax):
     nd.plot.f_i_curve(stand_ins[2], ax, onsets=True, unit="nA")
     np.testing.assert_array_equal(ax.lines[1].get_xdata(), [1.0, 2.0])  # in order
     np.testing.assert_array_equal(ax.lines[1].get_ydata(), [0.0, 40.0])
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("current (nA)", "firing rate (Hz)")
+    assert nd.plot.f_i_curve(stand_ins[2], ax, unit="").get_xlabel() == "current"
 
 
 def test_bifurcation(stand_ins, ax):

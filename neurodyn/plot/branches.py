@@ -7,14 +7,14 @@ import numpy as np
 from .._paths import named_leaves
 from ..analysis import Branch, Hopf, SaddleNode
 from .axes import DATA, MODEL, OTHER, new_axes, tidy
-from .firing import current_unit
+from .firing import current_label
 from .plane import axis_label
 
 
 def bifurcation(branch: Branch, ax: Any = None, *, state: str = "v", unit: str = "uA/cm2") -> Any:
     """Draw a branch of equilibria, solid where stable and dashed where not, with its bifurcations and their currents.
 
-    **Arguments:** `branch`, from `nd.analysis.continue_equilibria`; `ax`; `state`, the path of what is drawn against the drive; `unit`, of the drive.
+    **Arguments:** `branch`, from `nd.analysis.continue_equilibria`; `ax`; `state`, the path of what is drawn against the drive; `unit`, of the drive, empty for a model without units.
 
     **Returns:** the axes.
     """
@@ -37,7 +37,7 @@ def bifurcation(branch: Branch, ax: Any = None, *, state: str = "v", unit: str =
         where = dict(xytext=(6, -13) if late else (9, -4), ha="center" if late else "left")
         text = ax.annotate(_value(point), (x, y), textcoords="offset points", fontsize="small", color=OTHER, **where)
         text.set_in_layout(False)  # or the axes would shrink to make room for it
-    ax.set_xlabel(f"current ({current_unit(unit)})")
+    ax.set_xlabel(current_label(unit))
     ax.set_ylabel(axis_label(state))
     ax.margins(x=0.02)
     ax.legend(frameon=False, fontsize="small", loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=2, borderaxespad=0.2)

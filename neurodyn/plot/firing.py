@@ -14,7 +14,7 @@ def f_i_curve(
     """Draw the steady firing rate for each current.
 
     **Arguments:** `curve`, from `nd.analysis.f_i_curve`; `ax`; `label`, for the legend; `onsets`, whether the rate of the first interval is drawn too;
-    `unit`, of the current; `line`, passed on to `Axes.plot`.
+    `unit`, of the current, empty for a model without units; `line`, passed on to `Axes.plot`.
 
     **Returns:** the axes.
     """
@@ -26,7 +26,7 @@ def f_i_curve(
         first = {**style, "color": MUTED, "markersize": 2.5, "linewidth": 1.0}
         ax.plot(currents[order], np.asarray(curve.onsets)[order], **{**first, "label": "first interval"})
     ax.plot(currents[order], rates[order], **{**style, "label": label or ("steady" if onsets else None)})
-    ax.set_xlabel(f"current ({current_unit(unit)})")
+    ax.set_xlabel(current_label(unit))
     ax.set_ylabel("firing rate (Hz)")
     ax.set_ylim(bottom=0.0)
     if label is not None or onsets:
@@ -34,6 +34,6 @@ def f_i_curve(
     return tidy(ax)
 
 
-def current_unit(unit: str) -> str:
-    """A unit as it is printed."""
-    return unit.replace("uA/cm2", "µA/cm²")
+def current_label(unit: str) -> str:
+    """What an axis of currents is called; `unit` is empty for a model without units."""
+    return f"current ({unit.replace('uA/cm2', 'µA/cm²')})" if unit else "current"
