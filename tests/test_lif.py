@@ -216,6 +216,9 @@ def test_adaptive_spike_times_and_derivatives():
     assert int(sol.status) == nd.Status.ok
     after = 20.0 - (float(sol.spikes.times[0]) + 2)
     np.testing.assert_allclose(sol.v[:2], 1.5 * (1 - np.exp(-np.asarray([5.0, after]) / 10)), atol=1e-8)
+    forward = nd.Adaptive(rtol=1e-10, atol=1e-10, max_events=2, adjoint=dfx.ForwardMode())
+    first = lambda i: nd.simulate(model, nd.Step(i), 12.0, method=forward, max_spikes=1).spikes.times[0]
+    assert float(jax.jit(jax.jacfwd(first))(1.5)) == pytest.approx(-13.333333333, rel=1e-7)
     # One event less than there are.
     few = nd.Adaptive(rtol=1e-10, atol=1e-10, max_events=4)
     sol = nd.simulate(model, nd.Step(1.5), 40.0, method=few, max_spikes=3, ts=np.asarray([5.0, 20.0, 40.0]))

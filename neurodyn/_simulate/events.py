@@ -13,6 +13,7 @@ from .._numerics import all_finite, anywhere, nan_where
 from .._types import FloatArray, RealScalar, State
 from .adaptive import AdaptiveRun
 from .crossing import compact
+from .fixed import for_scan
 from .reset import select
 from .solution import Solution, Status
 
@@ -31,6 +32,10 @@ class _Watchful(dfx.AbstractWrappedSolver):
     @property
     def interpolation_cls(self):  # pyright: ignore[reportIncompatibleMethodOverride]
         return self.solver.interpolation_cls
+
+    @property
+    def scan_kind(self):
+        return getattr(self.solver, "scan_kind", None)
 
     def order(self, terms):
         return self.solver.order(terms)
@@ -125,6 +130,9 @@ def _to_next_event(run: AdaptiveRun, y0: State, progress: _Progress, local: Floa
         del t, kwargs
         return jnp.max(args.problem.model.margin(0.0, y))
 
+    solver = run.method.solver
+    if not isinstance(run.method.adjoint, dfx.RecursiveCheckpointAdjoint):
+        solver = for_scan(solver)  # which Diffrax does for its own solvers only
     tight = 1e-10 if local.dtype == jnp.float64 else 1e-5
     here = jnp.clip(local, *jax.lax.stop_gradient((begin, end)))
     solution = run.solve(
@@ -132,7 +140,7 @@ def _to_next_event(run: AdaptiveRun, y0: State, progress: _Progress, local: Floa
         end,
         y,
         [dfx.SubSaveAt(ts=here, fn=_state), dfx.SubSaveAt(t1=True, fn=_state)],
-        solver=_Watchful(run.method.solver, run.method.atol),
+        solver=_Watchful(solver, run.method.atol),
         event=dfx.Event(largest_margin, optx.Newton(rtol=tight, atol=tight), direction=True),
     )
     times: Any = solution.ts

@@ -142,7 +142,7 @@ def resets(model: AbstractNeuron) -> TypeGuard[AbstractSpikingNeuron]:
     return isinstance(model, AbstractSpikingNeuron) and model.resets
 
 
-def _for_scan(solver: dfx.AbstractSolver) -> dfx.AbstractSolver:
+def for_scan(solver: dfx.AbstractSolver) -> dfx.AbstractSolver:
     """Diffrax's explicit solvers need a bounded inner loop for forward mode to go through when they are stepped by hand."""
     if isinstance(solver, dfx.AbstractRungeKutta) and solver.scan_kind is None:
         return dataclasses.replace(solver, scan_kind="bounded")
@@ -319,7 +319,7 @@ def simulate_fixed(
     dtype = jtu.tree_leaves(y0)[0].dtype
     origin = jnp.asarray(t0, dtype)
     stepper = _Stepper(
-        model, stimulus, _for_scan(method.solver), method.reset, origin, dt, max_spikes > 0 or bool(reducers)
+        model, stimulus, for_scan(method.solver), method.reset, origin, dt, max_spikes > 0 or bool(reducers)
     )
     plan = method.plan(y0, steps)
 

@@ -89,8 +89,8 @@ def compare_gradients(
     """Differentiate the same run in every way there is, and compare with finite differences.
 
     What is differentiated is a number that all ways have: the trace that the spikes leave at a synapse, `sum exp(-(t1 - t_k) / tau)` at the end. With
-    surrogates a spike is what a step emitted. A bias of a surrogate shows as a difference from the truth, its variance as a dependence on `dt` and the
-    slope.
+    surrogates a spike is what a step emitted. The bias of a surrogate shows as a difference from the truth, its variance as a dependence on `dt` and the
+    slope. It may have the other sign: a surrogate says what more spikes would do, the exact gradient how these spikes move.
 
     **Arguments:**
 
