@@ -97,6 +97,7 @@ def test_fixed_path(everything):
     assert [name for name, size in zip(everything.names, largest, strict=True) if size == 0] == []
 
 
+@pytest.mark.slow
 def test_fixed_path_from_rest_at_given_times(step):
     # The resting state is differentiated by the implicit function theorem, and does not depend on where its search begins.
     gradient = step.compare(lambda p: step.output(p, ts=RECORDS, y0="rest"))
@@ -121,6 +122,7 @@ def _check_adaptive(case):
     )
 
 
+@pytest.mark.slow
 def test_adaptive_path(step):
     _check_adaptive(step)
 

@@ -97,7 +97,10 @@ def test_generalised_neuron():
 
 @pytest.mark.parametrize(
     "model, current, t1",
-    [pytest.param(nd.AdaptiveLIF(), 3.0, 40.0, marks=pytest.mark.slow), (nd.GLIF(), 250.0, 30.0)],
+    [
+        pytest.param(nd.AdaptiveLIF(), 3.0, 40.0, marks=pytest.mark.slow),
+        pytest.param(nd.GLIF(), 250.0, 30.0, marks=pytest.mark.slow),
+    ],
     ids=["adaptive", "generalised"],
 )
 def test_gradients_of_spike_times(model, current, t1):

@@ -136,6 +136,7 @@ def test_saddle_node():
     np.testing.assert_allclose([slope["v"], slope["u"]], 0.0, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_gradients_of_spike_times():
     assert_gradients_are_differences(spike_time_gradients(nd.Izhikevich(), 10.0, 40.0, 2))
 

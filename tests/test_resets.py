@@ -346,6 +346,7 @@ def test_a_scheme_that_is_not_exact_converges_to_the_adaptive_path(network):
     assert (orders[:, 1] > 1.8).all()
 
 
+@pytest.mark.slow
 def test_derivatives_by_the_delay():
     # Neuron 1 hears neuron 0 later: its spike moves by the same as the derivative says, fixed against differences.
     def times(delay):

@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from benchmarks import results
 from benchmarks.resets import (
@@ -98,6 +99,7 @@ def test_time_for_an_error():
         assert abs(work_precision.seconds_for(points, error) / seconds - 1) < 1e-9
 
 
+@pytest.mark.slow
 def test_exact_resets_and_others_do_the_same_work():
     for name in models.SUBJECTS:
         counts = []

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import neurodyn as nd
-from neurodyn._simulate.blocks import _state_bytes, lanes
+from neurodyn._simulate.blocks import block_size
 
 
 def _final(g_na, amplitude):
@@ -63,18 +63,21 @@ def test_a_function_may_close_over_what_it_is_differentiated_by():
 
 
 def test_blocks_follow_from_the_size_of_the_state():
-    def lif(current):
-        return nd.simulate(nd.LIF(), nd.Step(current), 5.0).final["v"]
+    def lif(current, reset):
+        method = nd.FixedStep(0.025, reset=reset)
+        return nd.simulate(nd.LIF(), nd.Step(current), 5.0, method=method).final["v"]
 
     def adaptive(amplitude):
         return nd.simulate(nd.HodgkinHuxley(), nd.Step(amplitude), 5.0, method=nd.Adaptive()).v
 
-    # 16 KiB of state: four or two numbers of 8 bytes in each member; an adaptive run carries all the steps it may take.
+    # 16 KiB of state: four, or two and a byte, of 8 bytes in each member; an adaptive run carries all the steps it may take. Where a step does something
+    # more if any member has reason to, few.
     def members(function, *example):
-        return lanes(_state_bytes(jax.make_jaxpr(function)(*example).jaxpr), "value")
+        return block_size(jax.make_jaxpr(function)(*example).jaxpr, "value")
 
     assert members(_final, 120.0, 10.0) == 512
-    assert members(lif, 1.0) == 1024
+    assert members(lambda i: lif(i, nd.GridReset()), 1.0) == 960
+    assert members(lambda i: lif(i, nd.ExactReset()), 1.0) == 64
     assert members(adaptive, 1.0) == 8
     assert members(lambda x: 2 * x, 1.0) == 16384
 

@@ -65,10 +65,9 @@ def vmap(
             *example
         )
         members = _Members(traced.jaxpr, batched, out_axes, sizes.pop())
-        state, most = _longest_loop(traced.jaxpr, 1)[1:]
 
         def size(purpose: Literal["value", "gradient"]) -> int:
-            return min(lanes(state, purpose), most) if block is None else block
+            return block_size(traced.jaxpr, purpose) if block is None else block
 
         @eqx.filter_custom_jvp
         def run(consts, leaves):
@@ -118,6 +117,12 @@ class _Members(eqx.Module):
 
         shapes = jax.eval_shape(compute, [jax.ShapeDtypeStruct(x.shape[1:], x.dtype) for x in rows])
         return jax.lax.scan(place, [empty(x) for x in shapes], (first, rows))[0]
+
+
+def block_size(jaxpr: Any, purpose: Literal["value", "gradient"]) -> int:
+    """How many members of a program a block has."""
+    _, state, most = _longest_loop(jaxpr, 1)
+    return min(lanes(state, purpose), most)
 
 
 def lanes(state: int, purpose: Literal["value", "gradient"]) -> int:
