@@ -263,6 +263,7 @@ def test_surrogate_gradient_of_a_count():
     [
         (lambda: nd.Surrogate("gaussian"), "Surrogate.shape = 'gaussian' is not allowed: must be one of fast_sigmoid"),
         (lambda: nd.Surrogate(slope=-1.0), "Surrogate.slope = -1.*must be finite and > 0"),
+        (lambda: nd.FixedStep(0.1, reset="exact"), "FixedStep.reset = 'exact' is not allowed: must be nd.ExactReset()"),
         (lambda: nd.ExactReset(spikes=0), "ExactReset.spikes = 0 is not allowed: must be a whole number >= 1"),
         (lambda: nd.ExactReset(events=1.5), "ExactReset.events = 1.5 is not allowed: must be a whole number >= 1"),
         (lambda: nd.Adaptive(max_events=0), "Adaptive.max_events = 0 is not allowed: must be a whole number >= 1"),

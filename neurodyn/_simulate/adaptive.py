@@ -94,7 +94,7 @@ def _margin(s, y: State, args: _Args) -> tuple[FloatArray, FloatArray, FloatArra
     return value, slope, curvature
 
 
-def _save_state(s, y: State, args: _Args) -> State:
+def save_state(s, y: State, args: _Args) -> State:
     del s, args
     return y
 
@@ -171,8 +171,8 @@ def simulate_adaptive(run: AdaptiveRun, y0: State, ts: FloatArray, max_spikes: i
     spiking = isinstance(run.args.problem.model, AbstractSpikingNeuron) and max_spikes > 0
     local = ts - run.origin
     subs = [
-        dfx.SubSaveAt(ts=jax.lax.stop_gradient(local), fn=_save_state),
-        dfx.SubSaveAt(t1=True, fn=_save_state),
+        dfx.SubSaveAt(ts=jax.lax.stop_gradient(local), fn=save_state),
+        dfx.SubSaveAt(t1=True, fn=save_state),
     ]
     if spiking:
         subs.append(dfx.SubSaveAt(t0=True, steps=True, fn=_margin))

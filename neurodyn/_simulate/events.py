@@ -10,8 +10,8 @@ import jax.tree_util as jtu
 import optimistix as optx
 
 from .._numerics import all_finite, anywhere, nan_where
-from .._types import FloatArray, RealScalar, State
-from .adaptive import AdaptiveRun
+from .._types import FloatArray, State
+from .adaptive import AdaptiveRun, save_state
 from .crossing import compact
 from .fixed import for_scan
 from .reset import select
@@ -139,7 +139,7 @@ def _to_next_event(run: AdaptiveRun, y0: State, progress: _Progress, local: Floa
         begin,
         end,
         y,
-        [dfx.SubSaveAt(ts=here, fn=_state), dfx.SubSaveAt(t1=True, fn=_state)],
+        [dfx.SubSaveAt(ts=here, fn=save_state), dfx.SubSaveAt(t1=True, fn=save_state)],
         solver=_Watchful(solver, run.method.atol),
         event=dfx.Event(largest_margin, optx.Newton(rtol=tight, atol=tight), direction=True),
     )
@@ -160,8 +160,3 @@ def _to_next_event(run: AdaptiveRun, y0: State, progress: _Progress, local: Floa
     status = jnp.where(progress.status == Status.ok, run.status(result, all_finite(y)), progress.status)
     s = jnp.where(status == Status.ok, s, jnp.inf)  # no further
     return _Progress(s, y, merged, status), spikes
-
-
-def _state(t: RealScalar, y: State, args: Any) -> State:
-    del t, args
-    return y

@@ -219,8 +219,8 @@ class _Run(eqx.Module):
         def chunk(state, first, count):
             carry, margin, known = state
             carry, (values, events) = self.scan(carry, first, count, True)
-            ends = stepper.origin + stepper.dt * (first + jnp.arange(count, dtype=jnp.result_type(stepper.origin)))
-            happened, margin = _happened(margin, events, ends)
+            begins = stepper.origin + stepper.dt * (first + jnp.arange(count, dtype=jnp.result_type(stepper.origin)))
+            happened, margin = _happened(margin, events, begins)
             given = samples(first, count, values, happened)
             known = {name: reducer.update(known[name], given[name]) for name, (reducer, _) in reducers.items()}
             return carry, margin, known

@@ -42,6 +42,10 @@ class FixedStep(eqx.Module):
             raise ValueError(
                 f"FixedStep.checkpoint = {self.checkpoint!r} is not allowed: must be one of {', '.join(get_args(Checkpoint))}"
             )
+        if not isinstance(self.reset, AbstractReset):
+            raise ValueError(
+                f"FixedStep.reset = {self.reset!r} is not allowed: must be nd.ExactReset(), nd.GridReset() or nd.Surrogate()"
+            )
         if self.memory is not None:
             check_positive("FixedStep.memory", self.memory, "bytes")
 

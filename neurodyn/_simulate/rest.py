@@ -1,11 +1,13 @@
 """The resting state of a model under its current parameters."""
 
+from collections.abc import Callable
+
 import jax
 import jax.flatten_util
 import jax.numpy as jnp
 
 from .._model import AbstractNeuron
-from .._types import State
+from .._types import FloatArray, State
 
 
 def rest_state(model: AbstractNeuron, drive: jax.Array | float = 0.0) -> State:
@@ -19,17 +21,26 @@ def rest_state(model: AbstractNeuron, drive: jax.Array | float = 0.0) -> State:
     def slope(model, y):
         return jax.flatten_util.ravel_pytree(model.dynamics(0.0, unravel(y), drive).slope)[0]
 
-    identity = jnp.eye(start.size, dtype=start.dtype)
-    tiny = float(jnp.finfo(start.dtype).eps) * identity  # a leaf at rest whatever its value makes the Jacobian singular
-
-    def newton(model, y, inverse_step):
-        jacobian = jax.lax.stop_gradient(jax.jacfwd(slope, argnums=1)(model, y))
-        return y + jnp.linalg.solve(inverse_step * identity + tiny - jacobian, slope(model, y))
-
     fixed = jax.lax.stop_gradient(model)
-    durations = 0.1 * 1.5 ** jnp.arange(60, dtype=start.dtype)  # ms, up to some 10^9
-    y, _ = jax.lax.scan(lambda y, duration: (newton(fixed, y, 1 / duration), None), start, durations)
-    y = jax.lax.stop_gradient(y)
+    y = jax.lax.stop_gradient(relax(lambda y: slope(fixed, y), start))
+    jacobian = jax.lax.stop_gradient(jax.jacfwd(slope, argnums=1)(model, y))
     error = jnp.max(jnp.abs(slope(fixed, y)))
     found = error < (1e-9 if start.dtype == jnp.float64 else 1e-3)
-    return unravel(jnp.where(found, newton(model, y, 0.0), jnp.nan))
+    moved = y + jnp.linalg.solve(_tiny(y) - jacobian, slope(model, y))
+    return unravel(jnp.where(found, moved, jnp.nan))
+
+
+def relax(slope: Callable[[FloatArray], FloatArray], y: FloatArray) -> FloatArray:
+    """Where a state, flattened, is after a long time if it settles: implicit Euler steps that grow until they are Newton's."""
+    identity = jnp.eye(y.size, dtype=y.dtype)
+
+    def step(y, duration):
+        return y + jnp.linalg.solve(identity / duration + _tiny(y) - jax.jacfwd(slope)(y), slope(y)), None
+
+    durations = 0.1 * 1.5 ** jnp.arange(60, dtype=y.dtype)  # ms, up to some 10^9
+    return jax.lax.scan(step, y, durations)[0]
+
+
+def _tiny(y: FloatArray) -> FloatArray:
+    """What a leaf that is at rest whatever its value lacks, or the Jacobian would be singular."""
+    return float(jnp.finfo(y.dtype).eps) * jnp.eye(y.size, dtype=y.dtype)

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from .._model import AbstractNeuron
+from .._simulate import relax
 from .._types import BoolArray, FloatArray, State
 from .flow import Pinned, checked, flow_of
 from .newton import newton, rooted
@@ -37,22 +38,10 @@ def _equilibrium(model, drive, start):
     fixed, at = jax.lax.stop_gradient((model, drive))
     first = jax.lax.stop_gradient(flow.flatten(model.init() if start is None else start))
     pinned = flow_of(fixed).pinned(first, at)
-    x = relax(pinned, first, at) if start is None else first
+    x = relax(lambda u: pinned(u, at), first) if start is None else first
     x, found = newton(lambda u: pinned(u, at), x)
     moving = Pinned(flow, pinned.values, pinned.mask)
     return flow.unflatten(rooted(lambda u: moving(u, drive), x, found))
-
-
-def relax(flow: Pinned, u: FloatArray, drive: FloatArray) -> FloatArray:
-    """Where the state is after a long time if it settles: implicit Euler steps that grow until they are Newton's."""
-    identity = jnp.eye(u.size, dtype=u.dtype)
-
-    def step(u, duration):
-        jacobian = jax.jacfwd(flow)(u, drive)
-        return u + jnp.linalg.solve(identity / duration - jacobian, flow(u, drive)), None
-
-    durations = 0.1 * 1.5 ** jnp.arange(60, dtype=u.dtype)  # ms
-    return jax.lax.scan(step, u, durations)[0]
 
 
 def settle(flow: Pinned, held: BoolArray, u: FloatArray, drive: FloatArray) -> FloatArray:
