@@ -30,12 +30,14 @@ class AbstractVoltageFlow(AbstractFlow):
         return y + self.excursion(slope, dt)
 
 
+_CLOSE = 1e-6  # to divergence, as part of the way: nothing next to the error of a step
 _DIVERGED = 1e9  # mV: so much that the voltage before, and rounding, tell little on the way back to a time
 
 
 def since_divergence(v: FloatArray) -> FloatArray:
     """How long ago, ms, a voltage diverged, roughly; 0 if it did not. A margin that goes on with it is quick to search."""
-    return jnp.maximum(v / _DIVERGED - (1 - 2e-7), 0.0)
+    rounding = 2 * float(jnp.finfo(v.dtype).eps)
+    return jnp.maximum(v / _DIVERGED - (1 - rounding), 0.0)
 
 
 class ExponentialUpstroke(AbstractVoltageFlow):
@@ -66,14 +68,17 @@ class ExponentialUpstroke(AbstractVoltageFlow):
         linear, way = self._solved(slope, dt)
         diverged = way >= 1
         x = linear - self.sharpness * jnp.log1p(-jnp.where(diverged, 0.0, way))
-        since = jnp.where(diverged, way - 1, 0.0) * self.sharpness / jnp.where(diverged, self.rate, 1.0)
-        since = jnp.minimum(since, dt)
+        # A high cut and the divergence are less than rounding apart: what is left of either has the same slope in time.
+        speed = self.rate / self.sharpness * jnp.exp(jnp.where(diverged, linear, 0.0) / self.sharpness)
+        since = jnp.minimum(jnp.where(diverged, way - 1, 0.0) / jnp.where(diverged, speed, 1.0), dt)
         return jnp.where(diverged, _DIVERGED * (1 + since), x)
 
     def mean(self, slope: FloatArray, dt: RealScalar) -> FloatArray:
         linear, way = self._solved(slope, dt)
-        way = jnp.minimum(way, 1.0)
-        return linear / 2 + self.sharpness * way * (1 - (1 - way) * _mean_on_the_way(way))
+        # The slope of the mean grows without bound towards the divergence: straight from just before to just after, where the spike is.
+        before = jnp.minimum(way, 1 - _CLOSE)
+        past = jnp.minimum(way - before, 2 * _CLOSE) * (-math.log(_CLOSE) - 1)
+        return linear / 2 + self.sharpness * (before * (1 - (1 - before) * _mean_on_the_way(before)) + past)
 
 
 class QuadraticUpstroke(AbstractVoltageFlow):

@@ -107,19 +107,26 @@ def _all_events_differentiable(span: Span, most: int, part: Part, spikes: _Spike
 
 def _event(span: Span, part: Part, spikes: _Spikes) -> tuple[Part, _Spikes]:
     """The part after its first event, where there is one."""
-    model = span.model
     found = first_crossing(span, part)
+    nothing = dataclasses.replace(part, crosses=jnp.zeros_like(part.crosses)), spikes
+
+    def happen(found, part, spikes):
+        return select(found.crosses, _after(span, found, part, spikes), nothing)
+
+    return jax.lax.cond(anywhere(found.crosses), happen, lambda *_: nothing, found, part, spikes)
+
+
+def _after(span: Span, found: Crossing, part: Part, spikes: _Spikes) -> tuple[Part, _Spikes]:
+    """The rest of a part from a crossing, with the jump of all units that cross."""
+    model = span.model
     y, margin = found.y, model.margin(0.0, found.y)
     # Those that cross together all fire, and rounding of the time must not tell them apart.
     hair = 16 * float(jnp.finfo(margin.dtype).eps) * span.dt * found.rates
     together = jnp.where(found.at_once, margin > 0, margin >= jnp.minimum(jnp.max(margin), 0.0) - hair)
     fired = jax.lax.stop_gradient(together) & found.crosses
     after, emitted = model.jump(0.0, y, fired)
-    next_part = examined(span, after, part.begin + found.time)
     own = _own_time(found, margin)
-    next_spikes = spikes.add(part.begin + own, (emitted > 0) & found.crosses)
-    nothing = dataclasses.replace(part, crosses=jnp.zeros_like(part.crosses))
-    return select(found.crosses, (next_part, next_spikes), (nothing, spikes))
+    return examined(span, after, part.begin + found.time), spikes.add(part.begin + own, (emitted > 0) & found.crosses)
 
 
 def _own_time(found: Crossing, margin: FloatArray) -> FloatArray:

@@ -65,28 +65,38 @@ class Crossing(eqx.Module):
 def first_crossing(span: Span, part: Part) -> Crossing:
     stopped_span, stopped = _stopped((span, part))
     length = span.dt - stopped.begin
-    before, rise, after, _ = part.margins
+    before = part.margins[0]
     at_once = jnp.max(before) > _rounding(before)
-    upper, peaks = _bracket(stopped_span, stopped)
-    crosses = stopped.crosses & (at_once | peaks | jnp.any(after > 0) | (jnp.max(before) > 0))
+    time, rates, unit, found = _search(stopped_span, stopped, stopped.crosses & ~at_once)
+    crosses = stopped.crosses & (at_once | found)
     searched = crosses & ~at_once
-    guess = -jnp.max(before) / jnp.sum(jnp.where(jnp.arange(before.size) == jnp.argmax(before), rise.ravel(), 0.0))
-    time, rates, velocity, unit = _search(stopped_span, stopped, guess, upper, searched)
 
-    def beyond(y):
-        return jnp.sum(jnp.where(unit, span.model.margin(0.0, y), 0.0)) / jnp.sum(jnp.where(unit, rates, 0.0))
+    def step(y, rates):
+        rate = jnp.sum(jnp.where(unit, rates, 0.0))
+        return jnp.where(searched, -jnp.sum(jnp.where(unit, span.model.margin(0.0, y), 0.0)) / rate, 0.0)
 
     # Two steps with a fixed slope from where the search ended: the first makes the first derivative of time and state right, by the implicit function
     # theorem, the second that and the second derivative to all digits.
     time = jnp.where(searched, time, length / 2)
-    first = time - jnp.where(searched, beyond(span(part.y, part.begin, time)), 0.0)
-    first = _clipped(first, length)
+    first = _clipped(time + step(span(part.y, part.begin, time), rates), length)
     y = span(part.y, part.begin, first)
-    correction = jnp.where(searched, beyond(y), 0.0)
-    second = _clipped(first - correction, length)
+    _, rates, velocity = _look(stopped_span, stopped, jax.lax.stop_gradient(first))
+    rates = jnp.where(rates > 0, rates, 1.0)
+    second = _clipped(first + step(y, rates), length)
     y = jtu.tree_map(lambda x, rate: x + rate * (second - first), y, velocity)
     second, y = select(at_once, (jnp.zeros_like(second), part.y), (second, y))
     return Crossing(crosses, at_once, second, y, rates)
+
+
+def _look(span: Span, part: Part, time: FloatArray) -> tuple[FloatArray, FloatArray, State]:
+    """The margins some time into a part, and the rates of change of margins and state."""
+
+    def path(time):
+        y = span(part.y, part.begin, time)
+        return span.model.margin(0.0, y), y
+
+    (margin, _), (rates, velocity) = jax.jvp(path, (time,), (jnp.ones_like(time),))
+    return margin, rates, velocity
 
 
 def _clipped(time: FloatArray, length: FloatArray) -> FloatArray:
@@ -98,75 +108,66 @@ def _stopped(tree: Any) -> Any:
     return jtu.tree_map(lambda x: jax.lax.stop_gradient(x) if eqx.is_array(x) else x, tree)
 
 
-def _bracket(span: Span, part: Part) -> tuple[FloatArray, BoolArray]:
-    """The end of a stretch in which a unit crosses, and whether that is a place between the ends, where the margin is above zero although it is not at
-    the end."""
-    length = span.dt - part.begin
-    before, rise, after, fall = part.margins
-    hump = (rise > 0) & (fall < 0) & (jnp.maximum(before + rise * length / 3, after - fall * length / 3) > 0)
-    wanted = part.crosses & jnp.any(hump)
-    unit = hump & (before == jnp.max(jnp.where(hump, before, -jnp.inf)))
-
-    def look(time):
-        margin, rates = jax.jvp(
-            lambda time: span.model.margin(0.0, span(part.y, part.begin, time)), (time,), (jnp.ones_like(time),)
-        )
-        return jnp.max(margin), jnp.max(jnp.where(unit, rates, -jnp.inf))
-
-    def closer(state):
-        turn, lower, upper, time, _ = state
-        highest, rate = look(time)
-        lower, upper = jnp.where(rate > 0, time, lower), jnp.where(rate > 0, upper, time)
-        above = highest > 0
-        return turn + 1, lower, upper, jnp.where(above, time, (lower + upper) / 2), above
-
-    def unfinished(state):
-        return wanted & (state[0] < _HALVINGS) & ~state[4]
-
-    start = (0, jnp.zeros_like(length), length, length / 2, jnp.asarray(False))
-    _, _, _, time, above = jax.lax.while_loop(unfinished, closer, start)
-    return jnp.where(above, time, length), above
-
-
 #: A peak is known to a thousandth of the step, its height to a millionth of what the margin does in the step.
 _HALVINGS = 10
 _ITERATIONS = 60
 
 
-def _search(span: Span, part: Part, guess: FloatArray, upper: FloatArray, wanted: BoolArray):
-    """Where the largest margin passes zero between the beginning and `upper`, by Newton's method, with bisection where that is slow. Returns also the
-    rates of margins and state there, and which unit it is."""
-    tolerance = upper * (1e-5 if upper.dtype == jnp.float64 else 1e-3)
+def _guess(part: Part, length: FloatArray) -> FloatArray:
+    """When the first margin passes zero, for parabolas through their values and the slope where the part begins."""
+    before, rise, after, _ = part.margins
+    bend = (after - before) / length - rise
+    root = rise + jnp.sqrt(jnp.maximum(rise * rise - 4 * before * bend / length, 0.0))
+    times = jnp.where((after > 0) & (root > 0), -2 * before / root, length)
+    return jnp.clip(jnp.min(times), 0.0, length)
 
-    def path(time):
-        y = span(part.y, part.begin, time)
-        return span.model.margin(0.0, y), y
 
-    def look(time):
-        (margin, _), (rates, velocity) = jax.jvp(path, (time,), (jnp.ones_like(time),))
-        return margin, rates, velocity
+def _search(span: Span, part: Part, wanted: BoolArray):
+    """Where the largest margin first passes zero, by Newton's method, with bisection where that is slow. Returns also the rates of the margins near there, which
+    unit it is, and whether there is such a place.
+
+    Where a margin may have a peak above zero between the ends, that is looked for first, by bisection of its rate.
+    """
+    length = span.dt - part.begin
+    before, rise, after, fall = part.margins
+    tolerance = length * (1e-5 if length.dtype == jnp.float64 else 1e-3)
+    hump = (rise > 0) & (fall < 0) & (jnp.maximum(before + rise * length / 3, after - fall * length / 3) > 0)
+    highest = hump & (before == jnp.max(jnp.where(hump, before, -jnp.inf)))
 
     def body(state):
-        turn, lower, upper, time, last, _, _, _, _ = state
-        margin, rates, velocity = look(time)
-        unit = jnp.arange(margin.size).reshape(margin.shape) == jnp.argmax(margin)
+        turn, lower, upper, time, last, _, _, _, seeking, found = state
+        margin, rates, _ = _look(span, part, time)
+        unit = _largest(margin)
         value, rate = jnp.max(margin), jnp.sum(jnp.where(unit, rates, 0.0))
-        lower, upper = jnp.where(value > 0, lower, time), jnp.where(value > 0, time, upper)
+        above = value > 0
+        seeking, found = seeking & ~above, found | above
+        later = ~above & (~seeking | (jnp.max(jnp.where(highest, rates, -jnp.inf)) > 0))
+        lower, upper = jnp.where(later, time, lower), jnp.where(later, upper, time)
+        given_up = seeking & (turn + 1 >= _HALVINGS)
+        upper = jnp.where(given_up, length, upper)
         step = value / jnp.where(rate > 0, rate, 1.0)
         newton = time - step
-        slow = ~((newton >= lower) & (newton <= upper) & (rate > 0) & (jnp.abs(step) <= last / 2))
+        quick = (newton >= lower) & (newton <= upper) & (rate > 0) & (jnp.abs(step) <= last / 2)
+        slow = seeking | ~quick
         following = jnp.where(slow, (lower + upper) / 2, newton)
-        rates = jnp.where(rates > 0, rates, 1.0)
-        return turn + 1, lower, upper, following, jnp.abs(following - time), rates, velocity, unit, slow
+        last, rates = jnp.abs(following - time), jnp.where(rates > 0, rates, 1.0)
+        return turn + 1, lower, upper, following, last, rates, unit, slow, seeking & ~given_up, found
 
     def unfinished(state):
-        turn, last, slow = state[0], state[4], state[8]
-        return wanted & (turn < _ITERATIONS) & ((last > tolerance) | slow)
+        turn, last, slow, seeking, found = state[0], state[4], *state[7:]
+        return wanted & (turn < _ITERATIONS) & (seeking | (found & ((last > tolerance) | slow)))
 
-    zero = jnp.zeros_like(upper)
-    inside = (guess > 0) & (guess < upper)
-    shape = jax.eval_shape(look, zero)
-    rates, velocity = (jtu.tree_map(lambda x: jnp.ones(x.shape, x.dtype), s) for s in shape[1:])
-    start = (0, zero, upper, jnp.where(inside, guess, upper / 2), upper, rates, velocity, rates > 0, jnp.asarray(True))
-    _, _, _, time, _, rates, velocity, unit, _ = jax.lax.while_loop(unfinished, body, start)
-    return time, rates, velocity, unit
+    zero, yes = jnp.zeros_like(length), jnp.asarray(True)
+    seeking = jnp.any(hump)
+    start = jnp.where(seeking, length / 2, _guess(part, length))
+    found = jnp.any(after > 0) | (jnp.max(before) > 0)
+    state = (0, zero, length, start, length, jnp.ones_like(rise), _largest(before), yes, seeking, found)
+    _, _, _, time, _, rates, unit, _, _, found = jax.lax.while_loop(unfinished, body, state)
+    return time, rates, unit, found
+
+
+def _largest(margin: FloatArray) -> BoolArray:
+    """Which unit has the largest margin, the first of those that do."""
+    if margin.size == 1:
+        return jnp.ones(margin.shape, bool)
+    return jnp.arange(margin.size).reshape(margin.shape) == jnp.argmax(margin)
