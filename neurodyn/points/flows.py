@@ -27,7 +27,8 @@ class AbstractVoltageFlow(AbstractFlow):
         """The mean of the excursion over `dt`, mV."""
 
     def advance(self, y: FloatArray, slope: FloatArray, dt: RealScalar) -> FloatArray:
-        return y + self.excursion(slope, dt)
+        x = self.excursion(slope, dt)
+        return jnp.where(x >= _DIVERGED, x, y + x)
 
 
 _CLOSE = 1e-6  # to divergence, as part of the way: nothing next to the error of a step
@@ -69,7 +70,8 @@ class ExponentialUpstroke(AbstractVoltageFlow):
         diverged = way >= 1
         x = linear - self.sharpness * jnp.log1p(-jnp.where(diverged, 0.0, way))
         # A high cut and the divergence are less than rounding apart: what is left of either has the same slope in time.
-        speed = self.rate / self.sharpness * jnp.exp(jnp.where(diverged, linear, 0.0) / self.sharpness)
+        bent = jnp.clip(jnp.where(diverged, linear, 0.0) / self.sharpness, -20.0, 80.0)
+        speed = self.rate / self.sharpness * jnp.exp(bent)
         since = jnp.minimum(jnp.where(diverged, way - 1, 0.0) / jnp.where(diverged, speed, 1.0), dt)
         return jnp.where(diverged, _DIVERGED * (1 + since), x)
 
