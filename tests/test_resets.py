@@ -331,11 +331,10 @@ def test_gradients_of_coupled_neurons_are_differences(network):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("network", [1.37], indirect=True, ids=["delayed"])  # which has every kind of event
 def test_a_scheme_that_is_not_exact_converges_to_the_adaptive_path(network):
     # Heun's method in every leaf: second order in times and in their derivatives.
     delay, _, (accurate, accurate_jacobian) = network
-    if delay is None:
-        pytest.skip("the delayed case has every kind of event")
     errors = []
     for dt in (0.1, 0.05, 0.025):
         times, jacobian = _with_jacobian(
