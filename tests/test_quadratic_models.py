@@ -112,3 +112,25 @@ def test_contradictions_are_refused():
         nd.QIF(threshold=-1.0)
     with pytest.raises(ValueError, match=r"EIF.reset = 5.0 mV is not allowed: must be < cut = 0.0 mV"):
         nd.EIF(reset=5.0)
+
+
+def test_the_margin_of_an_upstroke_goes_through_the_divergence_without_a_jump():
+    # A high cut is crossed within rounding of it, and a search may look from either side: one value, one slope.
+    model = nd.AdEx()
+    y = {"v": jnp.asarray(-42.0), "w": jnp.asarray(20.0)}
+    flow = model.dynamics(0.0, y, 800.0)
+
+    def margin(time):
+        return model.margin(0.0, {**y, "v": flow.decay["v"].advance(y["v"], flow.slope["v"], time)})
+
+    looked = jax.jit(jax.vmap(jax.value_and_grad(margin)))
+    times = jnp.linspace(0.1, 0.2, 101)
+    values, rates = looked(times)
+    first = int(np.argmax(values > 0))
+    zero = times[first] - values[first] / rates[first]
+    for _ in range(3):
+        value, rate = looked(zero[None])
+        zero = zero - value[0] / rate[0]
+    values, rates = looked(zero + jnp.asarray([-1e-9, 1e-9]))
+    np.testing.assert_allclose(values, rates * np.asarray([-1e-9, 1e-9]), atol=1e-14)
+    np.testing.assert_allclose(rates[0], rates[1], rtol=1e-6)

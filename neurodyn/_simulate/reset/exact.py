@@ -113,6 +113,7 @@ def _event(span: Span, part: Part, spikes: _Spikes) -> tuple[Part, _Spikes]:
     def happen(found, part, spikes):
         return select(found.crosses, _after(span, found, part, spikes), nothing)
 
+    # Apart, or XLA would compute what follows the search again for each of its many results.
     return jax.lax.cond(anywhere(found.crosses), happen, lambda *_: nothing, found, part, spikes)
 
 

@@ -35,12 +35,16 @@ def examined(span: Span, y: State, begin: FloatArray) -> Part:
     end = span(y, begin, length)
     before, rise = _margin_and_slope(span, y, begin, length)
     after, fall = _margin_and_slope(span, end, begin, length)
-    # The margin in between is below the control points of the cubic through its values and slopes.
-    hump = (rise > 0) & (fall < 0)
+    crosses = (before > 0) | (after > 0) | _may_peak(before, rise, after, fall, length)
+    return Part(y, begin, end, jnp.any(crosses) & (length > 0), _stopped((before, rise, after, fall)))
+
+
+def _may_peak(
+    before: FloatArray, rise: FloatArray, after: FloatArray, fall: FloatArray, length: FloatArray
+) -> BoolArray:
+    """Whether a margin may be above zero between the ends: it is below the control points of the cubic through its values and slopes."""
     peak = jnp.maximum(before + rise * length / 3, after - fall * length / 3)
-    crosses = (before > 0) | (after > 0) | (hump & (peak > 0))
-    crosses = jnp.any(crosses) & (length > 0)
-    return Part(y, begin, end, crosses, _stopped((before, rise, after, fall)))
+    return (rise > 0) & (fall < 0) & (peak > 0)
 
 
 def _rounding(margin: FloatArray) -> float:
@@ -129,9 +133,9 @@ def _search(span: Span, part: Part, wanted: BoolArray):
     Where a margin may have a peak above zero between the ends, that is looked for first, by bisection of its rate.
     """
     length = span.dt - part.begin
-    before, rise, after, fall = part.margins
+    before, rise, after, _ = part.margins
     tolerance = length * (1e-5 if length.dtype == jnp.float64 else 1e-3)
-    hump = (rise > 0) & (fall < 0) & (jnp.maximum(before + rise * length / 3, after - fall * length / 3) > 0)
+    hump = _may_peak(*part.margins, length)
     highest = hump & (before == jnp.max(jnp.where(hump, before, -jnp.inf)))
 
     def body(state):
@@ -154,7 +158,7 @@ def _search(span: Span, part: Part, wanted: BoolArray):
         return turn + 1, lower, upper, following, last, rates, unit, slow, seeking & ~given_up, found
 
     def unfinished(state):
-        turn, last, slow, seeking, found = state[0], state[4], *state[7:]
+        turn, _, _, _, last, _, _, slow, seeking, found = state
         return wanted & (turn < _ITERATIONS) & (seeking | (found & ((last > tolerance) | slow)))
 
     zero, yes = jnp.zeros_like(length), jnp.asarray(True)
