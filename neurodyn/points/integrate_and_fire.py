@@ -95,7 +95,7 @@ def check_below(model: eqx.Module, lower: str, upper: str, unit: str, otherwise:
         return
     unit = f" {unit}" if unit else ""
     raise ValueError(
-        f"{type(model).__name__}.{lower} = {low}{unit} is not allowed: must be < {upper} = {high}{unit}, or {otherwise}"
+        f"{type(model).__name__}.{lower} = {low!s}{unit} is not allowed: must be < {upper} = {high!s}{unit}, or {otherwise}"
     )
 
 
@@ -112,8 +112,8 @@ def check_upstroke(model: eqx.Module) -> None:
     limit = float(0.8 * np.log(jnp.finfo(sharpness.dtype).max))
     if not np.all(height <= limit * np.asarray(sharpness)):
         raise ValueError(
-            f"{type(model).__name__}.sharpness = {sharpness} mV is not allowed: must be >= {np.max(height) / limit:.3g} mV, or the exponential "
-            f"term overflows below cut = {cut} mV (threshold = {threshold} mV); lower cut, or use LIF for an infinitely sharp upstroke"
+            f"{type(model).__name__}.sharpness = {sharpness!s} mV is not allowed: must be >= {np.max(height) / limit:.3g} mV, or the exponential "
+            f"term overflows below cut = {cut!s} mV (threshold = {threshold!s} mV); lower cut, or use LIF for an infinitely sharp upstroke"
         )
 
 
@@ -150,5 +150,5 @@ def check_peak(name: str, peak_name: str, peak: FloatArray, vertex: FloatArray, 
         return
     unit = f" {unit}" if unit else ""
     raise ValueError(
-        f"{name}.{peak_name} = {peak}{unit} is not allowed: must be > {vertex}{unit}, where the slope is least and the upstroke begins"
+        f"{name}.{peak_name} = {peak!s}{unit} is not allowed: must be > {vertex!s}{unit}, where the slope is least and the upstroke begins"
     )
