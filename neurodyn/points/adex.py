@@ -22,7 +22,9 @@ class AdEx(AbstractIntegrateAndFire):
     `e_leak`, their cut 20 mV, which is reached a microsecond later). The eight patterns of Naud et al. (2008), Biol. Cybern. 99:335, figure 4 and table 1,
     are class methods, with the values that Brian 2's example gives to match the figures; `nd.points.adex_patterns()` holds them with their currents.
 
-    The upstroke is solved in closed form: second order in the step through any number of spikes.
+    The upstroke is solved in closed form: second order in the step through any number of spikes. The error depends on where in its step a spike lies, so the
+    derivatives, which are those of the computed times, approach the equation's at first order (by 1 / 500 at the fourteenth spike with a step of 0.1 ms,
+    1 / 2500 with 0.025 ms).
 
     **Fields:** `capacitance` pF, `g_leak` and `a` nS, `e_leak`, `threshold`, `sharpness`, `reset` and `cut` mV, `tau` ms, `b` pA. The drive is a current in pA.
     """
