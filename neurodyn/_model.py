@@ -166,16 +166,23 @@ def check_shapes(model: AbstractNeuron, y: State, drive: Any) -> None:
 
     **Raises:** `ValueError` naming the leaf and both shapes.
     """
-    slope = eqx.filter_eval_shape(lambda m, y, d: m.dynamics(0.0, y, d).slope, model, y, drive)
+    arrays = {path: item.value for path, item in parameters(model).items()} | {"the drive": drive}
+    batched = ", ".join(f"{path} {x.shape}" for path, x in arrays.items() if getattr(x, "ndim", 0) > 0) or "none"
+    try:
+        slope = eqx.filter_eval_shape(lambda m, y, d: m.dynamics(0.0, y, d).slope, model, y, drive)
+    except TypeError as error:
+        if "shape" not in str(error):
+            raise
+        raise ValueError(
+            f"{type(model).__name__}: shapes do not go together ({error}); not scalars: {batched}"
+        ) from error
     leaves, treedef = jtu.tree_flatten_with_path(y)
     slopes, slope_treedef = jtu.tree_flatten(slope)
     if treedef != slope_treedef:
         raise ValueError(f"the slope has the structure {slope_treedef} but the state has {treedef}")
     for (keys, leaf), rate in zip(leaves, slopes, strict=True):
         if leaf.shape != rate.shape:
-            arrays = {path: item.value for path, item in parameters(model).items()} | {"the drive": drive}
-            batched = ", ".join(f"{path} {x.shape}" for path, x in arrays.items() if getattr(x, "ndim", 0) > 0)
             raise ValueError(
                 f"state {join(keys)!r} has shape {leaf.shape} but its rate of change has shape {rate.shape}; not "
-                f"scalars: {batched or 'none'}. Models have no batch axis: use jax.vmap over the model"
+                f"scalars: {batched}. Models have no batch axis: use jax.vmap over the model"
             )

@@ -67,7 +67,8 @@ def as_floating(value: Any, name: str = "value") -> Any:
     **Raises:** `TypeError` for booleans, strings, complex numbers and lists, naming `name`.
     """
     if isinstance(value, bool | str | complex | list | tuple):
-        raise TypeError(f"{name}: expected a real number or a floating array, got {value!r}")
+        make = ", made by jnp.asarray" if isinstance(value, list | tuple) else ""
+        raise TypeError(f"{name}: expected a real number or a floating array{make}, got {value!r}")
     if isinstance(value, int | float):
         return jnp.asarray(value, dtype=float)
     if isinstance(value, jax.Array | np.ndarray | np.generic):

@@ -64,6 +64,32 @@ def test_what_cannot_be_compared(model, by, message):
         nd.compare_gradients(model, nd.Step(2.0), 10.0, by)
 
 
+def test_a_mode_that_fails_says_so_and_has_no_numbers():
+    # 165 spikes, and room for 26.
+    modes = {"exact": nd.FixedStep(0.5, reset=nd.ExactReset(spikes=4)), "end of step": MODES["end of step"]}
+    table = nd.compare_gradients(nd.LIF(refractory=0.0), nd.Step(30.0), 50.0, ["tau"], modes=modes, max_spikes=26)
+    exact = table["exact"]
+    assert exact.status == nd.Status.spike_overflow and exact.count > 26
+    assert np.isnan([exact.readout, exact.gradient["tau"], exact.differences["tau"]]).all()
+    assert "spike_overflow" in repr(table) and "status" in repr(table).splitlines()[0]
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        ({"by": []}, r"by = \[\] is not allowed"),
+        ({"by": "tau", "max_spikes": 0}, "max_spikes = 0 is not allowed"),
+        (
+            {"by": "tau", "modes": {"mine": 3}},
+            r"modes\['mine'\] = 3 is not allowed: must be a FixedStep or an Adaptive",
+        ),
+    ],
+)
+def test_bad_arguments(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        nd.compare_gradients(nd.LIF(), nd.Step(2.0), 10.0, **arguments)
+
+
 def test_a_network_is_refused():
     net = nd.networks.LIFNetwork(jnp.zeros((2, 2)))
     with pytest.raises(ValueError, match="several units is not allowed"):

@@ -370,6 +370,9 @@ def test_coincidence_factor():
     assert nd.analysis.coincidence_factor(data, model, 100.0) == pytest.approx(0.5)
     assert nd.analysis.coincidence_factor(data, [*data, np.inf], 100.0) == pytest.approx(1.0)
     assert nd.analysis.coincidence_factor(data, [], 100.0) == 0.0
+    for bad in ((data, data, 0.0), (data, data, 100.0, -2.0), (data, data, np.nan), ([data, data], data, 100.0)):
+        with pytest.raises(ValueError, match="is not allowed: must be"):
+            nd.analysis.coincidence_factor(*bad)
     assert nd.analysis.coincidence_factor([10.0, 11.0], [10.5], 1000.0) == pytest.approx((1 - 0.008) / 1.5 / 0.996)
 
 

@@ -108,6 +108,25 @@ def test_the_rate_approaches_the_inverse_of_the_refractory_period():
     assert interval([1e6])[0] == pytest.approx(2.0, abs=1e-4)
 
 
+@pytest.mark.parametrize("options", [{}, {"every": 2}, {"ts": [49.0, 50.0, 50.5, 60.0]}], ids=str)
+def test_what_came_before_a_storm_is_kept(options):
+    # The current is more than the neuron can follow from 50 ms on.
+    drive = nd.Step(2.0) + nd.Step(1e4, start=50.0)
+    sol = nd.simulate(nd.LIF(refractory=0.0), drive, 100.0, dt=1.0, **options)
+    assert int(sol.status) == nd.Status.event_storm
+    np.testing.assert_array_equal(np.isnan(sol.v), np.asarray(sol.ts) > 50)
+    # And the spikes that were found in the step of the storm, none of a later one.
+    assert int(sol.spikes.count) == 3
+    np.testing.assert_allclose(sol.spikes.times[0], 20 * np.log(4), atol=1e-9)
+    assert float(sol.spikes.times[2]) < 51.0
+
+
+def test_a_reducer_counts_no_spikes_after_a_storm():
+    drive = nd.Step(2.0) + nd.Step(1e4, start=50.0)
+    sol = nd.simulate(nd.LIF(refractory=0.0), drive, 100.0, dt=1.0, reduce={"n": nd.reducers.SpikeCount()})
+    assert int(sol.status) == nd.Status.event_storm and int(sol.reduced["n"]) == 3
+
+
 def test_more_events_than_allowed_are_a_storm():
     # A refractory period of 0.1 ms and steps of 1 ms: seven spikes in a step.
     model, drive = nd.LIF(refractory=0.1), nd.Step(5000.0)

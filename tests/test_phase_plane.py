@@ -122,6 +122,9 @@ def test_rheobase_of_lif():
     assert found == pytest.approx(1.5 / (1 - np.exp(-5)), rel=2e-4)
     assert analysis.rheobase(model, 1.2, duration=100.0) == np.inf
     assert analysis.rheobase(model, 9.0, lower=3.0, duration=100.0) == 3.0
+    # Large currents make more spikes in a step of 1 ms than there is room for: they fire all the same.
+    found = analysis.rheobase(nd.LIF(refractory=0.0), 1000.0, dt=1.0, duration=50.0)
+    assert found == pytest.approx(1.5 / (1 - np.exp(-2.5)), rel=1e-3)
 
 
 def test_rheobase_of_hodgkin_huxley(hh):
@@ -139,7 +142,17 @@ def test_rheobase_of_hodgkin_huxley(hh):
         (lambda m: analysis.phase_plane(m, others="free"), "others = 'free' is not allowed"),
         (lambda m: analysis.fixed_points(m, starts=1), "starts = 1 is not allowed"),
         (lambda m: analysis.f_i_curve(m, 3.0), r"currents of shape \(\) is not allowed"),
-        (lambda m: analysis.f_i_curve(m, [np.nan]), "currents is not allowed: must be finite"),
+        (lambda m: analysis.f_i_curve(m, [1.0, np.nan]), r"currents\[1\] = nan is not allowed: must be finite"),
+        (
+            lambda m: analysis.rheobase(m, 3.0, method=nd.Adaptive()),
+            "method = Adaptive is not allowed: must be a FixedStep",
+        ),
+        (lambda m: analysis.fixed_points(m, x_range=(1.0, 2.0, 3.0)), r"x_range = \(1.0, 2.0, 3.0\) is not allowed"),
+        (lambda m: analysis.fixed_points(m, np.nan), "drive = nan is not allowed: must be finite"),
+        (
+            lambda m: analysis.fixed_points(nd.networks.LIFNetwork(jnp.zeros((2, 2)))),
+            "LIFNetwork has none, being several units",
+        ),
         (lambda m: analysis.f_i_curve(m, [1.0], transient=1e4), "transient = 10000.0 ms is not allowed"),
         (lambda m: analysis.f_i_curve(nd.Clamped(m), [1.0]), "model = Clamped is not allowed, which emits no spikes"),
         (lambda m: analysis.rheobase(m, 0.0), r"\(lower, upper\) = \(0, 0\) is not allowed"),

@@ -143,6 +143,37 @@ def test_the_adaptive_path_sees_a_crossing_between_the_ends_of_its_steps():
     assert float(t) == pytest.approx(4.748, abs=0.05)
 
 
+@pytest.mark.parametrize("method", ["one step", "adaptive"])
+def test_units_that_know_nothing_of_one_another_fire_as_each_does_alone(method):
+    # Excursions of five units in one step, many of them over before it ends and many just below the threshold: none may hide another. Closed form on a grid.
+    networks, units, end = 100, 5, 6.0
+    rng = np.random.default_rng(0)
+    tau, synapse = rng.uniform(0.5, 4.0, (networks, units)), rng.uniform(0.1, 2.0, (networks, units))
+    v = rng.uniform(-1.0, 0.95, (networks, units))
+    t = np.linspace(0, end, 4001)[1:]
+    leak, decay = 1 / tau[..., None], 1 / synapse[..., None]
+    free, driven = v[..., None] * np.exp(-leak * t), leak / (leak - decay) * (np.exp(-decay * t) - np.exp(-leak * t))
+    i = ((1 - free) / driven).min(axis=-1) * rng.uniform(0.9, 1.3, (networks, units))
+    above = free + i[..., None] * driven > 1
+    expected = np.where(above.any(axis=-1), t[above.argmax(axis=-1)], np.inf)
+    how = {
+        "one step": nd.FixedStep(end, reset=nd.ExactReset(spikes=8, events=40)),
+        "adaptive": nd.Adaptive(max_events=40),
+    }
+
+    @jax.jit
+    @jax.vmap
+    def run(tau, synapse, v, i):
+        net = nd.networks.LIFNetwork(jnp.zeros((units, units)), tau, synapse, 1.0, 0.0, 1.0, 0.0)
+        sol = nd.simulate(net, nd.Step(0.0), end, y0={"v": v, "i": i}, method=how[method], record=[], max_spikes=8)
+        return sol.spikes.times[:, 0], sol.status
+
+    times, status = run(*(jnp.asarray(x) for x in (tau, synapse, v, i)))
+    np.testing.assert_array_equal(status, nd.Status.ok)
+    assert 300 < np.isfinite(expected).sum() < 400
+    np.testing.assert_allclose(times, expected, atol=3e-3)
+
+
 # Stimuli ------------------------------------------------------------------------------------------------------------------------
 
 
@@ -381,6 +412,10 @@ def test_more_spikes_under_way_than_there_is_room_for_are_reported():
         (lambda: nd.networks.Axon(0.0), "Axon.delay = 0"),
         (lambda: nd.networks.Axon(1.0, pending=0), "Axon.pending = 0 is not allowed"),
         (lambda: nd.networks.LIFNetwork(jnp.zeros((1, 1)), threshold=-70.0), "LIFNetwork.reset"),
+        (
+            lambda: nd.simulate(nd.networks.LIFNetwork(jnp.zeros((2, 2)), tau=jnp.ones(3)), nd.Step(1.0), 1.0),
+            r"LIFNetwork: shapes do not go together .*; not scalars: weights \(2, 2\), tau \(3,\)",
+        ),
     ],
 )
 def test_bad_networks(make, message):

@@ -7,11 +7,11 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import jax.tree_util as jtu
-import optimistix as optx
 
 from .._numerics import all_finite, anywhere, nan_where
 from .._types import FloatArray, State
 from .adaptive import AdaptiveRun, save_state
+from .bracketed_newton import BracketedNewton
 from .crossing import compact
 from .fixed import for_scan
 from .reset import select
@@ -141,7 +141,7 @@ def _to_next_event(run: AdaptiveRun, y0: State, progress: _Progress, local: Floa
         y,
         [dfx.SubSaveAt(ts=here, fn=save_state), dfx.SubSaveAt(t1=True, fn=save_state)],
         solver=_Watchful(solver, run.method.atol),
-        event=dfx.Event(largest_margin, optx.Newton(rtol=tight, atol=tight), direction=True),
+        event=dfx.Event(largest_margin, BracketedNewton(tight, tight), direction=True),
     )
     times: Any = solution.ts
     saved: Any = solution.ys

@@ -8,6 +8,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import jax.tree_util as jtu
+import numpy as np
 
 from .._model import AbstractNeuron, AbstractSpikingNeuron, Problem, term
 from .._numerics import all_finite, nan_where
@@ -51,11 +52,16 @@ class _StepDrive(eqx.Module):
         return _StepDrive(self.stimulus, time, length)
 
 
+_NEVER = np.iinfo(np.int32).max  # a step
+
+
 class _Carry(eqx.Module):
     y: State  # lags behind by the solver's lag, except before the first step
     solver_state: Any
     failed: jax.Array | None  # whether the solver said so; None for one that cannot fail
-    storm: jax.Array | None = None  # whether there were too many events in a step; None for a model that does not reset
+    storm: jax.Array | None = (
+        None  # the first step with too many events, or one that never comes; None for a model that does not reset
+    )
 
 
 class _Stepper(eqx.Module):
@@ -91,7 +97,7 @@ class _Stepper(eqx.Module):
             return _Carry(y0, None, None)
         state = self.solver.init(term(self.model), 0.0, self.dt, y0, self._problem(0))
         if resets(self.model):
-            return _Carry(y0, state, None, jnp.asarray(False))
+            return _Carry(y0, state, None, jnp.asarray(_NEVER))
         return _Carry(y0, state, jnp.asarray(False))
 
     def synchronised(self, carry: _Carry, k) -> State:
@@ -120,7 +126,8 @@ class _Stepper(eqx.Module):
             assert carry.storm is not None
             span = Span(self.model, self._drive(k), self.solver, carry.solver_state, self.dt)
             y, events = self.reset.step(span, carry.y)
-            carry = dataclasses.replace(carry, y=y, storm=carry.storm | events.storm)
+            storm = jnp.where(events.storm, jnp.minimum(carry.storm, k), carry.storm)
+            carry = dataclasses.replace(carry, y=y, storm=storm)
             return carry, dataclasses.replace(events, storm=None) if self.spikes else None
         carry = self._integrate(carry, k)
         return carry, self.margin(carry, k + 1)
@@ -220,6 +227,7 @@ class _Run(eqx.Module):
             carry, margin, known = state
             carry, (values, events) = self.scan(carry, first, count, True)
             begins = stepper.origin + stepper.dt * (first + jnp.arange(count, dtype=jnp.result_type(stepper.origin)))
+            events = _before_storm(events, first + jnp.arange(count), carry.storm)
             happened, margin = _happened(margin, events, begins)
             given = samples(first, count, values, happened)
             known = {name: reducer.update(known[name], given[name]) for name, (reducer, _) in reducers.items()}
@@ -270,6 +278,18 @@ def _nothing_happened(stepper: _Stepper, y0: State, margin: FloatArray | None) -
     return {} if margin is None else {"fired": jnp.zeros_like(margin, bool)[None], "margin": margin[None]}
 
 
+def _before_storm(events: Any, steps: jax.Array, storm: jax.Array | None) -> Any:
+    """The events of some steps without those after the step at which there were too many."""
+    if storm is None or not isinstance(events, Events):
+        return events
+    late = steps > storm
+
+    def without(x, nothing):
+        return None if x is None else jnp.where(late.reshape((-1,) + (1,) * (x.ndim - 1)), nothing, x)
+
+    return dataclasses.replace(events, offsets=without(events.offsets, jnp.inf), emitted=without(events.emitted, 0.0))
+
+
 def _times(events: Events, begins: FloatArray) -> FloatArray:
     """When the spikes of some steps happened, ms, shape (steps, slots, ...)."""
     return begins.reshape((-1,) + (1,) * (events.offsets.ndim - 1)) + events.offsets
@@ -285,6 +305,11 @@ def _spikes(stepper: _Stepper, events, y0: State, ts: FloatArray, max_spikes: in
     return compact(jnp.isfinite(times), times, max_spikes)
 
 
+def _nan_from(late: jax.Array, samples: Any) -> Any:
+    """Samples, shape (n, ...), with NaN where `late`, shape (n,)."""
+    return jtu.tree_map(lambda x: jnp.where(late.reshape((-1,) + (1,) * (x.ndim - 1)), jnp.nan, x), samples)
+
+
 def _interpolate(grid: FloatArray, samples: Any, ts: FloatArray) -> Any:
     """Linear interpolation of samples on an even grid; exact on the grid."""
     dt = (grid[-1] - grid[0]) / (grid.shape[0] - 1)
@@ -296,7 +321,8 @@ def _interpolate(grid: FloatArray, samples: Any, ts: FloatArray) -> Any:
 
     def pick(x):
         w = weight.reshape((-1,) + (1,) * (x.ndim - 1))
-        return (1 - w) * x[left] + w * x[left + 1]
+        # Alone where it is on the grid: what comes next may be NaN.
+        return jnp.where(w == 0, x[left], (1 - w) * x[left] + w * x[left + 1])
 
     return jtu.tree_map(pick, samples)
 
@@ -338,14 +364,16 @@ def simulate_fixed(
         carry, samples, events = tangents_per_lane(run, plan.forward)(stepper, y0)
         reduced = {}
     final = stepper.synchronised(carry, steps)
+    events = _before_storm(events, jnp.arange(steps), carry.storm)
     grid = t0 + dt * jnp.arange(steps + 1, dtype=dtype)
     spikes = None if reducers else _spikes(stepper, events, y0, grid, max_spikes)
     bad = ~all_finite(final)
     status = jnp.where(bad, Status.non_finite, Status.ok)
     if carry.storm is not None:
-        bad = bad | carry.storm
-        status = jnp.where(carry.storm, Status.event_storm, status)
-        samples = nan_where(carry.storm, samples)
+        stormy = carry.storm < _NEVER
+        bad = bad | stormy
+        status = jnp.where(stormy, Status.event_storm, status)
+        samples = _nan_from(every * jnp.arange(1 + steps // every) > carry.storm, samples)
     if carry.failed is not None:
         bad = bad | carry.failed
         status = jnp.where(carry.failed, Status.solver_failed, status)

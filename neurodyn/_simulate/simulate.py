@@ -54,7 +54,8 @@ def simulate(
     - `y0`: None to start from `model.init()`, `"rest"` for the steady state without drive (differentiable), or a state such as `final` of an
         earlier run.
     - `ts`: times to record at, in order, within [t0, t1]. Without them the records are `every * dt` apart: `floor(steps / every) + 1` of them, with
-        `steps = ceil((t1 - t0) / dt)`, the first at t0.
+        `steps = ceil((t1 - t0) / dt)`, the first at t0. On fixed steps a record between two steps lies on the straight line between theirs, across a
+        reset too; the adaptive path records the state at that time.
     - `record`: paths or patterns of states and observables (`"v"`, `"na.*"`, `"i_*"`); the voltage by default.
     - `every`: record every so many steps only, at 1/every of the cost.
     - `max_spikes`: size of the spike buffer; by default one spike every 2 ms fits. 0 to skip spikes.

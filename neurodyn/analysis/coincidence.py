@@ -3,6 +3,8 @@
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .._parameter import check_positive
+
 
 def coincidence_factor(data: ArrayLike, model: ArrayLike, duration: float, window: float = 2.0) -> float:
     """How well a model's spikes match the data's, with the matches expected by chance taken off: 1 is perfect, 0 is chance.
@@ -12,11 +14,14 @@ def coincidence_factor(data: ArrayLike, model: ArrayLike, duration: float, windo
 
     Source: Kistler, Gerstner and van Hemmen (1997); Jolivet et al. (2008), J. Neurosci. Methods 169:417.
 
-    **Arguments:** `data`, `model`: spike times, ms (infinite ones are padding); `duration`, `window`: ms.
+    **Arguments:** `data`, `model`: spike times, ms, shape (n,) (infinite ones are padding); `duration`, `window`: ms.
 
-    **Raises:** `ValueError` when the model fires so fast that every spike is matched by chance.
+    **Raises:** `ValueError` for times of another shape, for a duration or window that is not positive, and when the model fires so fast that every
+    spike is matched by chance.
     """
-    data, model = (np.sort(x[np.isfinite(x)]) for x in (np.asarray(data, float), np.asarray(model, float)))
+    data, model = _train(data, "data"), _train(model, "model")
+    check_positive("duration", float(duration), "ms")
+    check_positive("window", float(window), "ms")
     if data.size == 0 and model.size == 0:
         return 1.0
     if data.size == 0 or model.size == 0:
@@ -28,6 +33,13 @@ def coincidence_factor(data: ArrayLike, model: ArrayLike, duration: float, windo
         )
     matches = _matches(data, model, window)
     return float((matches - chance * data.size) / (0.5 * (data.size + model.size)) / (1 - chance))
+
+
+def _train(times: ArrayLike, name: str) -> np.ndarray:
+    times = np.asarray(times, float)
+    if times.ndim != 1:
+        raise ValueError(f"{name} of shape {times.shape} is not allowed: must be the spike times of one train, (n,)")
+    return np.sort(times[np.isfinite(times)])
 
 
 def _matches(data: np.ndarray, model: np.ndarray, window: float) -> int:

@@ -59,14 +59,17 @@ def f_i_curve(
 
     **Returns:** an `FICurve`.
 
-    **Raises:** `ValueError` for a model without spikes, currents that are no row of finite numbers, or a transient as long as the run.
+    **Raises:** `ValueError` for a model without spikes, currents that are no row of finite numbers, a transient as long as the run, or an adaptive
+    method.
     """
     currents = jnp.asarray(currents, dtype=float)
     if currents.ndim != 1 or currents.size == 0:
         raise ValueError(f"currents of shape {currents.shape} is not allowed: must be one-dimensional and not empty")
     if not isinstance(currents, Tracer) and not np.isfinite(np.asarray(currents)).all():
-        raise ValueError("currents is not allowed: must be finite")
+        i = int(np.argmin(np.isfinite(np.asarray(currents))))
+        raise ValueError(f"currents[{i}] = {currents[i]!s} is not allowed: must be finite")
     check_spiking(model)
+    check_fixed(method)
     check_positive("duration", duration, "ms")
     if not 0 <= transient < duration:
         raise ValueError(f"transient = {transient} ms is not allowed: must be >= 0 and < duration = {duration:g} ms")
@@ -92,6 +95,17 @@ def check_spiking(model: Any) -> None:
     if not isinstance(model, AbstractSpikingNeuron):
         kind = "which emits no spikes" if isinstance(model, AbstractNeuron) else "which is no neuron"
         raise ValueError(f"model = {type(model).__name__} is not allowed, {kind}: must be an AbstractSpikingNeuron")
+
+
+def check_fixed(method: Any) -> None:
+    """Refuse a method without fixed steps, which cannot count spikes inside its loop.
+
+    **Raises:** `ValueError` naming it.
+    """
+    if not (method is None or isinstance(method, FixedStep)):
+        raise ValueError(
+            f"method = {type(method).__name__} is not allowed: must be a FixedStep, or None for FixedStep(dt)"
+        )
 
 
 class _Firing(AbstractOfSpikes):

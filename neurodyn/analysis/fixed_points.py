@@ -90,6 +90,8 @@ def check_range(name: str, ends: Any) -> tuple[float, float]:
 
     **Raises:** `ValueError` naming the range.
     """
+    if np.shape(ends) != (2,):
+        raise ValueError(f"{name} = {ends!r} is not allowed: must be two finite numbers, the smaller first")
     lower, upper = (float(end) for end in ends)
     if not (np.isfinite([lower, upper]).all() and lower < upper):
         raise ValueError(

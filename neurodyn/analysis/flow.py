@@ -5,6 +5,8 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
+from jax.core import Tracer
 from jax.flatten_util import ravel_pytree
 
 from .._model import AbstractNeuron, check_shapes
@@ -78,6 +80,8 @@ def checked(model: AbstractNeuron, drive: Any = 0.0, state: State | None = None)
         raise ValueError(f"model = {type(model).__name__} is not allowed: must be a neuron (an AbstractNeuron)")
     validate(model, "model")
     drive = jnp.asarray(drive, dtype=float)
+    if not isinstance(drive, Tracer) and not np.isfinite(np.asarray(drive)).all():
+        raise ValueError(f"drive = {drive!s} is not allowed: must be finite")
     expected = eqx.filter_eval_shape(type(model).init, model)
     if state is not None:
         paths = {path: jnp.shape(leaf) for path, leaf in named_leaves(state).items()}
@@ -97,8 +101,8 @@ def entry(model: AbstractNeuron, path: str, name: str) -> int:
     leaves = named_leaves(eqx.filter_eval_shape(type(model).init, model))
     (found, *more) = match(path, leaves, "state")
     if more or leaves[found].ndim:
-        raise ValueError(
-            f"{name} = {path!r} is not allowed: must name one scalar state; there are: {', '.join(leaves)}"
-        )
+        scalars = ", ".join(path for path, leaf in leaves.items() if not leaf.ndim)
+        there = f"there are: {scalars}" if scalars else f"{type(model).__name__} has none, being several units"
+        raise ValueError(f"{name} = {path!r} is not allowed: must name one scalar state; {there}")
     before = list(leaves)[: list(leaves).index(found)]
     return sum(leaves[path].size for path in before)

@@ -9,9 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from .._model import AbstractNeuron, AbstractSpikingNeuron
-from .._parameter import check_positive, parameters, replace_leaves
+from .._parameter import check_positive, check_whole, parameters, replace_leaves
 from .._paths import match
-from .._simulate import Adaptive, ExactReset, FixedStep, GridReset, Method, Surrogate, simulate
+from .._simulate import Adaptive, ExactReset, FixedStep, GridReset, Method, Status, Surrogate, simulate
 from .._simulate.reset.surrogate import Shape
 from .._stimulus import AbstractStimulus
 from .._table import as_html, as_text
@@ -23,9 +23,10 @@ class GradientMode(eqx.Module):
     **Fields:**
 
     - `times`: spike times, ms, padded with inf; `count`: how many there are.
-    - `readout`: the sum over spikes of `exp(-(t1 - t) / tau)`.
+    - `readout`: the sum over spikes of `exp(-(t1 - t) / tau)`; NaN if the run failed or found more spikes than there is room for.
     - `gradient`, `differences`: the derivative of the readout by each parameter, by automatic differentiation and by central differences of this very
-        computation.
+        computation; NaN with the readout.
+    - `status`: how the run ended.
     """
 
     times: np.ndarray
@@ -33,6 +34,7 @@ class GradientMode(eqx.Module):
     readout: float
     gradient: dict[str, float]
     differences: dict[str, float]
+    status: Status
 
 
 class GradientComparison(dict[str, GradientMode]):
@@ -58,14 +60,16 @@ class GradientComparison(dict[str, GradientMode]):
     def _cells(self) -> tuple[list[str], list[list[str]]]:
         paths = list(self.truth)
         header = ["mode", "spikes", "last spike, ms", "readout", *(f"d/d {path}" for path in paths), "relative error"]
+        failed = any(mode.status != Status.ok for mode in self.values())
         rows = []
         for name, mode in self.items():
             last = f"{mode.times[np.isfinite(mode.times)][-1]:.6f}" if np.isfinite(mode.times).any() else "-"
             slopes = [f"{mode.gradient[path]:.7g}" for path in paths]
-            rows.append([name, str(mode.count), last, f"{mode.readout:.7g}", *slopes, f"{self.error(name):.1e}"])
+            row = [name, str(mode.count), last, f"{mode.readout:.7g}", *slopes, f"{self.error(name):.1e}"]
+            rows.append([*row, mode.status.name] if failed else row)
         truth = [f"{self.truth[path]:.7g}" for path in paths]
-        rows.append([f"differences of {self.reference}", "", "", "", *truth, ""])
-        return header, rows
+        rows.append([f"differences of {self.reference}", "", "", "", *truth, *[""] * (1 + failed)])
+        return [*header, *["status"] * failed], rows
 
     def __repr__(self) -> str:
         return as_text(*self._cells())
@@ -99,19 +103,20 @@ def compare_gradients(
     - `dt`: of the fixed steps, ms; `tau`: of the trace, ms.
     - `modes`: methods by name, the first of them the reference. By default, for a model that resets: `"adaptive"`, `"exact"`, `"end of step"`, and a
         `"surrogate ..."` of each shape; for another: `"adaptive"` and `"fixed"`.
-    - `max_spikes`: as in `simulate`.
+    - `max_spikes`: as in `simulate`, at least 1.
     - `step`: of the differences, relative to each parameter (or to 0.1 of its unit).
 
     **Returns:** a `GradientComparison`.
 
-    **Raises:** `ValueError` for a model without spikes, or with several units, and for a parameter that does not exist.
+    **Raises:** `ValueError` for a model without spikes, or with several units, for a parameter that does not exist, and for a mode that is no method.
     """
     paths, values = _selected(model, by)
     check_positive("tau", tau, "ms")
     check_positive("step", step, "")
+    if max_spikes is not None:
+        check_whole("max_spikes", max_spikes, 1)
     modes = _default_modes(model, dt) if modes is None else dict(modes)
-    if not modes:
-        raise ValueError("modes = {} is not allowed: there must be one at least")
+    _check_modes(modes)
     size = step * np.maximum(np.abs(values), 0.1)
     rows = np.asarray(values) + np.concatenate([offset * np.diag(size) for offset in _OFFSETS])
 
@@ -120,21 +125,23 @@ def compare_gradients(
         def readout(x):
             changed = replace_leaves(model, dict(zip(paths, x, strict=True)))
             sol = simulate(changed, stimulus, t1, method=method, record=[], max_spikes=max_spikes)
-            return _trace(sol, t1, tau), (sol.spikes.times, sol.spikes.count)
+            trace = _trace(sol, t1, tau)
+            return jnp.where(sol.status == Status.ok, trace, jnp.nan), (sol.spikes.times, sol.spikes.count, sol.status)
 
-        (value, (times, count)), gradient = jax.value_and_grad(readout, has_aux=True)(x)
+        (value, spikes), gradient = jax.value_and_grad(readout, has_aux=True)(x)
         around = jax.lax.map(lambda x: readout(x)[0], rows)
-        return value, times, count, gradient, around
+        return value, spikes, jnp.where(jnp.isnan(value), jnp.nan, gradient), around
 
     found = {}
     for name, method in modes.items():
-        value, times, count, gradient, around = jax.device_get(evaluate(jnp.asarray(values), jnp.asarray(rows), method))
+        outcome = jax.device_get(evaluate(jnp.asarray(values), jnp.asarray(rows), method))
+        value, (times, count, status), gradient, around = outcome
         if times.ndim != 1:
             raise ValueError(f"model = {type(model).__name__} with several units is not allowed: compare one unit")
         slopes = np.tensordot(_WEIGHTS, around.reshape(len(_OFFSETS), -1), axes=1) / size
         differences = dict(zip(paths, slopes.tolist(), strict=True))
         gradients = dict(zip(paths, gradient.tolist(), strict=True))
-        found[name] = GradientMode(times, int(count), float(value), gradients, differences)
+        found[name] = GradientMode(times, int(count), float(value), gradients, differences, Status(int(status)))
     return GradientComparison(found, next(iter(modes)))
 
 
@@ -146,12 +153,22 @@ def _selected(model: Any, wanted: str | Sequence[str]) -> tuple[list[str], np.nd
         raise ValueError(f"model = {type(model).__name__} is not allowed: must be a neuron with spikes")
     known = parameters(model)
     paths = match(wanted, known)
+    if not paths:
+        raise ValueError("by = [] is not allowed: must name one parameter at least")
     batched = [path for path in paths if known[path].value.ndim]
     if batched:
         raise ValueError(
             f"parameter {batched[0]!r} of shape {known[batched[0]].value.shape} is not allowed: must be a number"
         )
     return paths, np.asarray([known[path].value for path in paths])
+
+
+def _check_modes(modes: dict[str, Method]) -> None:
+    if not modes:
+        raise ValueError("modes = {} is not allowed: there must be one at least")
+    for name, method in modes.items():
+        if not isinstance(method, FixedStep | Adaptive):
+            raise ValueError(f"modes[{name!r}] = {method!r} is not allowed: must be a FixedStep or an Adaptive")
 
 
 def _default_modes(model: Any, dt: float) -> dict[str, Method]:

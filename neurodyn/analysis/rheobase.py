@@ -8,11 +8,11 @@ import jax.numpy as jnp
 
 from .._model import AbstractSpikingNeuron
 from .._parameter import check_positive, check_whole
-from .._simulate import FixedStep, simulate, vmap
+from .._simulate import FixedStep, Status, simulate, vmap
 from .._stimulus import Step
 from .._types import FloatArray, State
 from ..reducers import SpikeCount
-from .f_i_curve import check_spiking
+from .f_i_curve import check_fixed, check_spiking
 from .fixed_points import check_range
 
 
@@ -40,14 +40,15 @@ def rheobase(
     - `duration`: ms. The threshold for an ever longer step is often the current of a `saddle_node`, which it approaches slowly.
     - `dt`, `method`, `y0`: as in `simulate`, but starting from rest; fixed steps only.
 
-    **Returns:** the current, to within the last interval from above. Infinite where `upper` does not fire; `lower` where that does. It has no
-    derivative.
+    **Returns:** the current, to within the last interval from above. Infinite where no current fires, such as below a threshold or in depolarisation block;
+    `lower` where that does; NaN where the run of a smaller current than those that fire failed. It has no derivative.
 
-    **Raises:** `ValueError` for a model without spikes or a range that is empty.
+    **Raises:** `ValueError` for a model without spikes, a range that is empty, or an adaptive method.
     """
     check_spiking(model)
     ends = check_range("(lower, upper)", (lower, upper))
     check_positive("duration", duration, "ms")
+    check_fixed(method)
     check_whole("lanes", lanes, 2)
     check_whole("rounds", rounds, 1)
     return jax.lax.stop_gradient(_rheobase(model, jnp.asarray(ends), float(duration), dt, method, y0, lanes, rounds))
@@ -59,18 +60,21 @@ def _rheobase(model, ends, duration: float, dt: float, method, y0, lanes: int, r
 
     def fires(current):
         sol = simulate(model, Step(current), duration, dt=dt, method=method, y0=y0, reduce={"count": SpikeCount()})
-        return (sol.reduced["count"] > 0) & sol.ok
+        # More spikes in a step than there is room for are spikes.
+        fired = (sol.reduced["count"] > 0) & (sol.ok | (sol.status == Status.event_storm))
+        return fired, ~fired & ~sol.ok
 
     def narrow(k, ends):
         # The first round has the ends among its currents, so that what they do need not be run apart.
         inner = ends[0] + (ends[1] - ends[0]) * jnp.arange(1, lanes + 1) / (lanes + 1)
         outer = ends[0] + (ends[1] - ends[0]) * jnp.arange(lanes) / (lanes - 1)
         currents = jnp.where(k == 0, outer, inner)
-        fired = vmap(fires)(currents)
-        least = jnp.argmax(fired)
-        some = jnp.any(fired)
+        fired, failed = vmap(fires)(currents)
+        least = jnp.argmax(fired | failed)
+        some = jnp.any(fired | failed)
         above = jnp.where(some, currents[least], jnp.where(k == 0, jnp.inf, ends[1]))
+        above = jnp.where(failed[least], jnp.nan, above)
         below = jnp.where(some & (least == 0), ends[0], currents[jnp.where(some, least - 1, lanes - 1)])
-        return jnp.stack([below, above])
+        return jnp.where(jnp.isfinite(ends[1]), jnp.stack([below, above]), ends)  # no more to find
 
     return jax.lax.fori_loop(0, rounds + 1, narrow, ends)[1]

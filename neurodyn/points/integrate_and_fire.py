@@ -42,7 +42,7 @@ class AbstractRefractory(AbstractIntegrateAndFire, AbstractBoundedState):
     """An integrate-and-fire neuron whose voltage stays where it is for `refractory` ms after a spike.
 
     The end of that period is an event too, so that it is exact in time and has a gradient: the leaf `refractory` of the state counts down the time that is
-    left, and is exactly zero in an active neuron.
+    left, and is exactly zero in an active neuron. A period of 0 ms is none: the derivative by it is zero there, and right from the smallest period on.
     """
 
     refractory: eqx.AbstractVar[FloatArray]

@@ -130,43 +130,48 @@ def _search(span: Span, part: Part, wanted: BoolArray):
     """Where the largest margin first passes zero, by Newton's method, with bisection where that is slow. Returns also the rates of the margins near there, which
     unit it is, and whether there is such a place.
 
-    Where a margin may have a peak above zero between the ends, that is looked for first, by bisection of its rate.
+    Margins that may have a peak above zero before the earliest time at which one is known to be above are looked at first, one after the other: by bisection of
+    the rate, until the peak turns out to be above zero or its height is known.
     """
     length = span.dt - part.begin
     before, rise, after, _ = part.margins
     tolerance = length * (1e-5 if length.dtype == jnp.float64 else 1e-3)
-    hump = _may_peak(*part.margins, length)
-    highest = hump & (before == jnp.max(jnp.where(hump, before, -jnp.inf)))
 
     def body(state):
-        turn, lower, upper, time, last, _, _, _, seeking, found = state
+        turn, halvings, lower, upper, earliest, time, last, _, _, _, humps, found = state
         margin, rates, _ = _look(span, part, time)
         unit = _largest(margin)
         value, rate = jnp.max(margin), jnp.sum(jnp.where(unit, rates, 0.0))
         above = value > 0
-        seeking, found = seeking & ~above, found | above
-        later = ~above & (~seeking | (jnp.max(jnp.where(highest, rates, -jnp.inf)) > 0))
+        found, earliest = found | above, jnp.where(above, time, earliest)
+        sought = _first(humps)
+        later = ~above & (~jnp.any(humps) | (jnp.max(jnp.where(sought, rates, -jnp.inf)) > 0))
         lower, upper = jnp.where(later, time, lower), jnp.where(later, upper, time)
-        given_up = seeking & (turn + 1 >= _HALVINGS)
-        upper = jnp.where(given_up, length, upper)
+        given_up = jnp.any(humps) & ~above & (halvings + 1 >= _HALVINGS)
+        humps = humps & jnp.where(above, _may_peak(before, rise, margin, rates, time), ~(sought & given_up))
+        seeking = jnp.any(humps)
+        anew = given_up | (above & seeking)
+        halvings = jnp.where(anew, 0, halvings + 1)
+        lower, upper = jnp.where(anew, 0.0, lower), jnp.where(anew, earliest, upper)
         step = value / jnp.where(rate > 0, rate, 1.0)
         newton = time - step
         quick = (newton >= lower) & (newton <= upper) & (rate > 0) & (jnp.abs(step) <= last / 2)
-        slow = seeking | ~quick
+        slow = seeking | anew | ~quick
         following = jnp.where(slow, (lower + upper) / 2, newton)
         last, rates = jnp.abs(following - time), jnp.where(rates > 0, rates, 1.0)
-        return turn + 1, lower, upper, following, last, rates, unit, slow, seeking & ~given_up, found
+        return turn + 1, halvings, lower, upper, earliest, following, last, rates, unit, slow, humps, found
 
     def unfinished(state):
-        turn, _, _, _, last, _, _, slow, seeking, found = state
-        return wanted & (turn < _ITERATIONS) & (seeking | (found & ((last > tolerance) | slow)))
+        turn, *_, last, _, _, slow, humps, found = state
+        going_on = jnp.any(humps) | (found & ((last > tolerance) | slow))
+        return wanted & (turn < _ITERATIONS + _HALVINGS * before.size) & going_on
 
     zero, yes = jnp.zeros_like(length), jnp.asarray(True)
-    seeking = jnp.any(hump)
-    start = jnp.where(seeking, length / 2, _guess(part, length))
+    humps = _may_peak(*part.margins, length)
+    start = jnp.where(jnp.any(humps), length / 2, _guess(part, length))
     found = jnp.any(after > 0) | (jnp.max(before) > 0)
-    state = (0, zero, length, start, length, jnp.ones_like(rise), _largest(before), yes, seeking, found)
-    _, _, _, time, _, rates, unit, _, _, found = jax.lax.while_loop(unfinished, body, state)
+    state = (0, 0, zero, length, length, start, length, jnp.ones_like(rise), _largest(before), yes, humps, found)
+    *_, time, _, rates, unit, _, _, found = jax.lax.while_loop(unfinished, body, state)
     return time, rates, unit, found
 
 
@@ -175,3 +180,8 @@ def _largest(margin: FloatArray) -> BoolArray:
     if margin.size == 1:
         return jnp.ones(margin.shape, bool)
     return jnp.arange(margin.size).reshape(margin.shape) == jnp.argmax(margin)
+
+
+def _first(flags: BoolArray) -> BoolArray:
+    """The first of those that hold, alone."""
+    return flags if flags.size == 1 else flags & _largest(flags)
