@@ -26,7 +26,7 @@ METHODS = {
 }
 
 
-@pytest.mark.parametrize("every", [1, 7])
+@pytest.mark.parametrize("every", [pytest.param(1, marks=pytest.mark.slow), 7])
 def test_gradients_are_the_same(every):
     def differences(method):
         h = 1e-3

@@ -144,7 +144,9 @@ def of_g(hh):
     return times
 
 
-@pytest.mark.parametrize("transform", [jax.jacfwd, jax.jacrev], ids=["forward", "reverse"])
+@pytest.mark.parametrize(
+    "transform", [jax.jacfwd, pytest.param(jax.jacrev, marks=pytest.mark.slow)], ids=["forward", "reverse"]
+)
 def test_gradient_of_spike_times(of_g, transform):
     expected, got = (jax.jit(transform(lambda g, i=i: of_g(g, i)))(120.0) for i in (0, 1))
     assert np.all(np.abs(expected) > 1e-3)
