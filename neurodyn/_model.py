@@ -112,6 +112,17 @@ class AbstractSpikingNeuron(AbstractNeuron):
         """
 
 
+class AbstractConnected(eqx.Module):
+    """A model of several units that hear one another's spikes at once."""
+
+    @abstractmethod
+    def hear(self, y: State, emitted: BoolArray | FloatArray) -> State:
+        """The state just after a `jump`, once the spikes emitted in it have been heard.
+
+        Apart from the jump, because a surrogate gradient goes through what is heard and may leave out the reset.
+        """
+
+
 class AbstractBoundedState(eqx.Module):
     """A model some of whose states have a range: a run from a state outside it is refused."""
 

@@ -182,6 +182,21 @@ def check_value(name: str, value: Any, info: ParameterInfo) -> None:
     raise ValueError(f"{name}{member} = {array[index]:g}{unit} is not allowed: must be {info.range()}")
 
 
+def check_shape(name: str, value: Any, shape: tuple[int | None, ...], meaning: str) -> None:
+    """Refuse an array of another shape; None stands for any length.
+
+    **Raises:** `ValueError` naming it, its shape and the one that is meant, in words.
+    """
+    found = np.shape(value)
+    if len(found) != len(shape) or any(
+        want is not None and want != have for want, have in zip(shape, found, strict=True)
+    ):
+        wanted = ", ".join("any" if n is None else str(n) for n in shape) + ("," if len(shape) == 1 else "")
+        raise ValueError(
+            f"{name} of shape {found} is not allowed: must be ({wanted}), {meaning}; use jax.vmap for a batch"
+        )
+
+
 def check_positive(name: str, value: Any, unit: str, infinite: bool = False) -> None:
     """Refuse a static number that is not a Python number > 0.
 

@@ -143,3 +143,24 @@ def test_bad_arguments_are_refused():
         SpikeResponse(jnp.ones(1)).spikes(jnp.zeros((1, 1)), 10.0, 1, dt=0)
     with pytest.raises(ValueError, match="epochs = 0 is not allowed"):
         Perceptron(jnp.zeros(1)).learn(jnp.ones((1, 1)), jnp.ones(1), epochs=0)
+
+
+@pytest.mark.parametrize(
+    "call, message",
+    [
+        (
+            lambda: McCullochPitts(jnp.ones(2))(jnp.ones((2, 2))),
+            r"x of shape \(2, 2\) is not allowed: must be \(2,\), one input",
+        ),
+        (lambda: Perceptron(jnp.ones(2))(jnp.ones(3)), r"x of shape \(3,\) is not allowed: must be \(2,\)"),
+        (lambda: Perceptron(jnp.ones(2)).learn(jnp.ones((2, 5)), jnp.ones(5)), r"xs of shape \(2, 5\) is not allowed"),
+        (
+            lambda: Perceptron(jnp.ones(2)).learn(jnp.ones((5, 2)), jnp.arange(5) % 2),
+            r"labels = \[0 1\] is not allowed: must be",
+        ),
+        (lambda: SpikeResponse(jnp.ones(2)).spikes(jnp.ones(2), 10.0, 1), r"inputs of shape \(2,\) is not allowed"),
+    ],
+)
+def test_bad_inputs_are_refused(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()

@@ -399,6 +399,68 @@ def test_a_delay_is_heard_exactly_then():
     np.testing.assert_array_equal(sol.ys["i"][~late], 0.0)
 
 
+@pytest.mark.parametrize("reset", [nd.ExactReset(), nd.GridReset()], ids=["exact", "grid"])
+def test_a_delay_of_a_whole_number_of_steps(reset):
+    # 1 - 0.5 - 0.5 is exactly zero: a spike that is due is not one that is not there.
+    net = nd.networks.LIFNetwork(jnp.asarray([[0.0, 0.0], [40.0, 0.0]]), axon=nd.networks.Axon(1.0))
+    y0 = {**net.init(), "v": jnp.asarray([-49.0, -65.0])}  # fires at once
+    sol = nd.simulate(net, nd.Step(0.0), 20.0, method=nd.FixedStep(0.5, reset=reset), y0=y0, record="i")
+    assert sol.spikes.count.tolist() == [1, 5]
+    # From the end of the first step on the grid, at once inside the step.
+    begin = 1.0 if isinstance(reset, nd.ExactReset) else 1.5
+    assert float(sol.ys["i"][4, 1]) == pytest.approx(40 * np.exp(-(2.0 - begin) / 5))
+
+
+def test_a_surrogate_goes_through_synapses_and_not_through_the_reset():
+    # The same scheme by hand, with the exact solution of a step and the reset left out of the derivative.
+    drive, dt, steps = jnp.asarray([3.0, 1.0, 1.0]), 0.5, 80
+    ones = jnp.ones(3)
+
+    def weights(w):
+        return jnp.zeros((3, 3)).at[1, 0].set(w[0]).at[2, 1].set(w[1])
+
+    def by_hand(w):
+        def step(state, _):
+            v, i = state
+            leak, decay = jnp.exp(-dt / 20), jnp.exp(-dt / 5)
+            steady = -65 + 10 * drive
+            v = steady + (v - steady) * leak + 10 * i * (5 / (20 - 5)) * (leak - decay)
+            x = 0.5 * (v + 50)
+            smooth = x / (1 + 2 * jnp.abs(x))
+            fired = (v > -50) + smooth - jax.lax.stop_gradient(smooth)
+            v = jnp.where(v > -50, -65.0 + 0 * v, v)
+            return (v, i * decay + weights(w) @ fired), fired[2]
+
+        return jnp.sum(jax.lax.scan(step, (-65.0 * ones, 0.0 * ones), length=steps)[1])
+
+    def simulated(w):
+        method = nd.FixedStep(dt, reset=nd.Surrogate("fast_sigmoid", slope=0.5))
+        run = nd.simulate(nd.networks.LIFNetwork(weights(w)), nd.Step(drive), dt * steps, method=method)
+        return jnp.sum(run.emitted[:, 2])
+
+    w = jnp.asarray([5.0, 5.0])
+    (count, expected), (same, got) = (jax.jit(jax.value_and_grad(f))(w) for f in (by_hand, simulated))
+    assert count == same > 0
+    assert np.abs(expected).min() > 0.1
+    np.testing.assert_allclose(got, expected, rtol=1e-9)
+
+
+def test_a_surrogate_is_refused_where_spikes_are_under_way():
+    net = nd.networks.LIFNetwork(jnp.zeros((2, 2)), axon=nd.networks.Axon(1.0))
+    with pytest.raises(ValueError, match="reset = Surrogate is not allowed for a LIFNetwork with an axon"):
+        nd.simulate(net, nd.Step(1.0), 1.0, method=nd.FixedStep(0.5, reset=nd.Surrogate()))
+
+
+def test_the_room_for_spikes_changes_nothing_else_on_the_adaptive_path():
+    runs = [
+        nd.simulate(nd.LIF(), nd.Step(2.0), 100.0, dt=1.0, method=nd.Adaptive(), max_spikes=n) for n in (None, 0, 2)
+    ]
+    assert [int(run.status) for run in runs] == [nd.Status.ok, nd.Status.ok, nd.Status.spike_overflow]
+    assert int(runs[2].spikes.count) == int(runs[0].spikes.count) == 3
+    for run in runs[1:]:
+        np.testing.assert_allclose(run.v, runs[0].v, rtol=1e-12)
+
+
 def test_more_spikes_under_way_than_there_is_room_for_are_reported():
     net = nd.networks.LIFNetwork(jnp.zeros((1, 1)), axon=nd.networks.Axon(50.0, pending=2))
     assert int(nd.simulate(net, nd.Step(3.0), 40.0, dt=0.5).status) == nd.Status.ok

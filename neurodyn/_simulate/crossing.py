@@ -1,5 +1,6 @@
 """Where a margin crosses zero between the points at which it is known."""
 
+import math
 from collections.abc import Callable
 
 import jax
@@ -55,6 +56,11 @@ def over_units(one: Callable[..., tuple[FloatArray, IntArray]], *arrays: FloatAr
     batch = arrays[0].shape[1:]
     times, count = jax.vmap(one, in_axes=1)(*(x.reshape(x.shape[0], -1) for x in arrays))
     return Spikes(times.reshape(*batch, times.shape[-1]), count.reshape(batch))
+
+
+def default_room(span: float) -> int:
+    """How many spikes of a unit are kept of a run of `span` ms unless something else is asked for."""
+    return math.ceil(span / 2) + 1
 
 
 def compact(fired: BoolArray, times: FloatArray, max_spikes: int) -> Spikes:

@@ -12,9 +12,9 @@ from .._numerics import all_finite, anywhere, nan_where
 from .._types import FloatArray, State
 from .adaptive import AdaptiveRun, save_state
 from .bracketed_newton import BracketedNewton
-from .crossing import compact
+from .crossing import compact, default_room
 from .fixed import for_scan
-from .reset import select
+from .reset import jump, select
 from .solution import Solution, Status
 
 
@@ -93,8 +93,10 @@ def simulate_events(run: AdaptiveRun, y0: State, ts: FloatArray, max_spikes: int
     span = jnp.asarray(run.span, local.dtype)
     units = jax.eval_shape(lambda: model.margin(0.0, y0))
     most = run.method.max_events
-    if most is None:  # each spike may be followed by the end of a refractory period
-        most = 2 * units.size * max(max_spikes, 1) + 1
+    if (
+        most is None
+    ):  # each spike may be followed by the end of a refractory period, and there may be more spikes than are kept
+        most = 2 * units.size * max(max_spikes, default_room(run.span)) + 1
 
     def turn(progress: _Progress, _):
         # A condition of one member would become a choice between two results under `vmap`, which Diffrax's derivative at an event does not survive.
@@ -150,7 +152,7 @@ def _to_next_event(run: AdaptiveRun, y0: State, progress: _Progress, local: Floa
     occurred = ~idle & (solution.result == dfx.RESULTS.event_occurred)
     margin = model.margin(0.0, y)
     together = jnp.where(at_once, above, occurred & (margin >= jnp.max(margin) - run.method.atol))
-    y, emitted = model.jump(0.0, y, jax.lax.stop_gradient(together))
+    y, emitted = jump(model, y, jax.lax.stop_gradient(together))
     spikes = jnp.where((emitted > 0) & together, run.origin + run.warp.model_time(s), jnp.inf)
     fresh = ~idle & (local >= progress.s) & (times[0] <= s) & jnp.isfinite(times[0])
     merged = jtu.tree_map(

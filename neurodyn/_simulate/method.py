@@ -68,7 +68,7 @@ class Adaptive(eqx.Module):
     - `max_step`: largest step, ms. A spike lasts about 1 ms: longer steps can jump over it.
     - `max_steps`: budget for the whole run, or up to the next event of a model that resets; None for 4096 and 200 more per ms.
     - `max_events`: how many events a model that resets may have in a run, ends of refractory periods included: each is a solve of its own. None for two for
-        each spike that there is room for. A run with more ends in `Status.event_storm`.
+        each spike that there is room for, and at least one spike of every unit in 2 ms. A run with more ends in `Status.event_storm`.
     - `adjoint`: how gradients are made: `diffrax.RecursiveCheckpointAdjoint()` for reverse mode, `diffrax.ForwardMode()` for forward mode.
     """
 

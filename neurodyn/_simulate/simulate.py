@@ -19,6 +19,7 @@ from .._reducer import AbstractReducer
 from .._stimulus import AbstractStimulus
 from .._types import State
 from .adaptive import AdaptiveRun, simulate_adaptive
+from .crossing import default_room
 from .events import simulate_events
 from .fixed import resets, simulate_fixed
 from .method import Adaptive, FixedStep, Method
@@ -78,7 +79,7 @@ def simulate(
         y0 = _checked_state(model, y0)
     times = None if ts is None else _check_times(ts, t0, t1)
     steps = max(1, math.ceil((t1 - t0) / dt * (1 - 1e-9)))
-    spikes = math.ceil((t1 - t0) / 2) + 1 if max_spikes is None else max_spikes
+    spikes = default_room(t1 - t0) if max_spikes is None else max_spikes
     recorded = record if record is None or isinstance(record, str) else tuple(record)
     reducers = _check_reducers(reduce, method, record, ts, max_spikes, every)
     if reducers:

@@ -5,15 +5,20 @@ from typing import Any, ClassVar
 import equinox as eqx
 import jax.numpy as jnp
 
-from .._model import AbstractSpikingNeuron, Linearised
+from .._model import AbstractConnected, AbstractSpikingNeuron, Linearised
 from .._parameter import Parameterised, as_floating, check_whole, parameter
 from .._types import BoolArray, FloatArray, Parameter, RealScalar, State
 from ..points.flows import RelaxationWithInputs
 from ..points.integrate_and_fire import check_below
 
 
+_FREE = 1e9  # ms; what the place for a spike under way holds when there is none
+
+
 class Axon(Parameterised):
     """What lies between a spike and its being heard.
+
+    A surrogate gradient does not go through it, because a spike that is not there yet is not under way: `Surrogate` is refused.
 
     **Fields:**
 
@@ -29,7 +34,7 @@ class Axon(Parameterised):
         check_whole("Axon.pending", self.pending)
 
 
-class LIFNetwork(AbstractSpikingNeuron):
+class LIFNetwork(AbstractSpikingNeuron, AbstractConnected):
     """N leaky integrate-and-fire neurons whose spikes make currents in one another:
 
     `tau dv/dt = rest - v + resistance (i + I)`, `tau_synapse di/dt = -i`; at `threshold` a spike, then `v = reset`, and, after the `axon`'s delay, `i` of
@@ -71,9 +76,9 @@ class LIFNetwork(AbstractSpikingNeuron):
         """At rest, with no current and no spike under way."""
         zero = jnp.zeros(self.weights.shape[0], self.weights.dtype)
         state = {"v": self.rest + zero, "i": zero}
-        return (
-            state if self.axon is None else {**state, "arrival": jnp.zeros((zero.size, self.axon.pending), zero.dtype)}
-        )
+        if self.axon is None:
+            return state
+        return {**state, "arrival": jnp.full((zero.size, self.axon.pending), _FREE, zero.dtype)}
 
     def dynamics(self, t: RealScalar, y: State, drive: Any) -> Linearised:
         del t
@@ -86,7 +91,7 @@ class LIFNetwork(AbstractSpikingNeuron):
         flow = {"v": relaxation, "i": decay}
         if self.axon is None:
             return Linearised(slope, flow)
-        under_way = jnp.where(y["arrival"] != 0, -1.0, 0.0).astype(y["arrival"].dtype)
+        under_way = jnp.where(y["arrival"] < _FREE, -1.0, 0.0).astype(y["arrival"].dtype)
         return Linearised({**slope, "arrival": under_way}, {**flow, "arrival": None})
 
     def observe(self, t: RealScalar, y: State, drive: Any) -> dict[str, FloatArray]:
@@ -106,28 +111,39 @@ class LIFNetwork(AbstractSpikingNeuron):
         return dict.fromkeys(self.init(), 0)
 
     def jump(self, t: RealScalar, y: State, fired: BoolArray | FloatArray) -> tuple[State, BoolArray | FloatArray]:
-        """A neuron that fired is reset and heard, or puts its spike under way; one of which a spike arrives is heard then."""
+        """A neuron that fired is reset, and its spike put under way if there is an axon; one of which a spike arrives is heard.
+
+        **Raises:** `ValueError` for a surrogate's `fired`, which is no flag, if there is an axon.
+        """
         del t
         weight = jnp.asarray(fired, y["v"].dtype)
         if self.axon is None:
-            v = (1 - weight) * y["v"] + weight * self.reset
-            return {"v": v, "i": y["i"] + self.weights @ weight}, fired
+            return {**y, "v": (1 - weight) * y["v"] + weight * self.reset}, fired
+        if jnp.asarray(fired).dtype != bool:
+            raise ValueError(
+                "reset = Surrogate is not allowed for a LIFNetwork with an axon: use ExactReset, or axon = None"
+            )
         overdue = _overdue(y["arrival"], self.axon.delay)
         arrives = jnp.max(overdue, axis=1) > y["v"] - self.threshold
         heard, spike = weight * arrives, weight * ~arrives
         v = (1 - spike) * y["v"] + spike * self.reset
         places = jnp.arange(self.axon.pending)[None, :]
         first = places == jnp.argmax(overdue, axis=1)[:, None]
-        arrival = jnp.where(first, (1 - heard)[:, None] * y["arrival"], y["arrival"])
-        free = arrival == 0
+        arrival = jnp.where(first & (heard > 0)[:, None], _FREE, y["arrival"])
+        free = arrival == _FREE
         taken = places == jnp.argmax(free, axis=1)[:, None]
         delay = jnp.where(jnp.any(free, axis=1), self.axon.delay, jnp.nan)[:, None]
-        arrival = jnp.where(taken & (spike > 0)[:, None], spike[:, None] * delay, arrival)
-        return {"v": v, "i": y["i"] + self.weights @ heard, "arrival": arrival}, fired * ~arrives
+        arrival = jnp.where(taken & (spike > 0)[:, None], delay, arrival)
+        return {"v": v, "i": y["i"] + self.weights @ heard, "arrival": arrival}, fired & ~arrives
+
+    def hear(self, y: State, emitted: BoolArray | FloatArray) -> State:
+        """Every spike by all neurons, unless it has an axon to go through."""
+        if self.axon is not None:
+            return y
+        return {**y, "i": y["i"] + self.weights @ jnp.asarray(emitted, y["i"].dtype)}
 
 
 def _overdue(arrival: FloatArray, delay: FloatArray) -> FloatArray:
-    """How long ago, ms, each spike under way should have arrived; very long from now for places that are free, which hold zero. A spike arrives a little
-    early, by less than rounding, since one that is due exactly would look like none."""
-    slack = 64 * jnp.finfo(arrival.dtype).eps * jnp.reshape(delay, (-1, 1))
-    return jnp.where(arrival == 0, -1e9, slack - arrival)
+    """How long ago, ms, each spike under way should have arrived. A spike arrives a little early, by less than rounding: or the count-down of a whole number
+    of steps would take one step more."""
+    return 64 * jnp.finfo(arrival.dtype).eps * jnp.reshape(delay, (-1, 1)) - arrival

@@ -2,7 +2,7 @@
 
 import jax.numpy as jnp
 
-from .._parameter import Parameterised, parameter
+from .._parameter import Parameterised, check_shape, parameter
 from .._types import FloatArray, Parameter
 
 
@@ -19,5 +19,9 @@ class McCullochPitts(Parameterised):
     threshold: Parameter = parameter(1.0)
 
     def __call__(self, x: FloatArray) -> FloatArray:
-        """The output, 0 or 1, for inputs of shape (n,)."""
+        """The output, 0 or 1, for inputs of shape (n,).
+
+        **Raises:** `ValueError` for inputs of another shape.
+        """
+        check_shape("x", x, self.weights.shape, "one input for each weight")
         return jnp.where(jnp.dot(self.weights, x) >= self.threshold, 1.0, 0.0).astype(self.weights.dtype)

@@ -2,8 +2,10 @@
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+from jax.core import Tracer
 
-from .._parameter import Parameterised, check_whole, parameter
+from .._parameter import Parameterised, check_shape, check_whole, parameter
 from .._types import FloatArray, IntArray, Parameter
 
 
@@ -20,7 +22,11 @@ class Perceptron(Parameterised):
     bias: Parameter = parameter(0.0)
 
     def score(self, x: FloatArray) -> FloatArray:
-        """`weights . x + bias` for inputs of shape (n,)."""
+        """`weights . x + bias` for inputs of shape (n,).
+
+        **Raises:** `ValueError` for inputs of another shape.
+        """
+        check_shape("x", x, self.weights.shape, "one input for each weight")
         return jnp.dot(self.weights, x) + self.bias
 
     def __call__(self, x: FloatArray) -> FloatArray:
@@ -41,8 +47,17 @@ class Perceptron(Parameterised):
     def learn(
         self, xs: FloatArray, labels: FloatArray, epochs: int = 1, rate: float = 1.0
     ) -> tuple["Perceptron", IntArray]:
-        """The unit after it has seen all patterns, of shape (patterns, n), `epochs` times, and how many mistakes it made in each epoch, of shape (epochs,)."""
+        """The unit after it has seen all patterns, of shape (patterns, n), with their classes, 1 or -1, `epochs` times, and how many mistakes it made in each
+        epoch, of shape (epochs,).
+
+        **Raises:** `ValueError` for arrays of other shapes and for other classes.
+        """
         check_whole("epochs", epochs)
+        xs, labels = jnp.asarray(xs), jnp.asarray(labels)
+        check_shape("xs", xs, (None, *self.weights.shape), "patterns by inputs")
+        check_shape("labels", labels, xs.shape[:1], "one for each pattern")
+        if not isinstance(labels, Tracer) and not np.isin(labels, (-1, 1)).all():
+            raise ValueError(f"labels = {np.unique(labels)!s} is not allowed: must be 1 or -1")
 
         def epoch(unit, _):
             unit, wrong = jax.lax.scan(lambda unit, pattern: unit.update(*pattern, rate), unit, (xs, labels))

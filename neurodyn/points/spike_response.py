@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 
 from .._numerics import phi1
-from .._parameter import Parameterised, check_positive, check_whole, parameter
+from .._parameter import Parameterised, check_positive, check_shape, check_whole, parameter
 from .._types import FloatArray, Parameter
 
 
@@ -48,15 +48,22 @@ class SpikeResponse(Parameterised):
 
         **Arguments:** `inputs`: when spikes arrive at each input, ms, shape (inputs, spikes), padded with inf; `last`: when the unit itself fired last; inf for
         never.
+
+        **Raises:** `ValueError` for inputs of another shape.
         """
+        check_shape("inputs", inputs, (self.weights.size, None), "inputs by spikes")
         response = jnp.sum(self.weights * jnp.sum(self.epsilon(t - inputs - self.delay), axis=-1))
         return self.rest + response + self.eta(t - last)
 
     def spikes(self, inputs: FloatArray, t1: float, max_spikes: int, dt: float = 0.1) -> FloatArray:
         """The first `max_spikes` spikes from 0 to `t1` ms, in order and padded with inf; differentiable, twice too.
 
-        Crossings are looked for every `dt` ms, and a voltage that is above threshold for a shorter time may be missed; those found are exact.
+        Crossings are looked for every `dt` ms, and a voltage that is above threshold for a shorter time may be missed; those found are exact. If the last entry
+        is finite there may be more.
+
+        **Raises:** `ValueError` for inputs of another shape than (inputs, spikes).
         """
+        inputs = jnp.asarray(inputs, self.tau.dtype)
         check_positive("t1", t1, "ms")
         check_positive("dt", dt, "ms")
         check_whole("max_spikes", max_spikes)

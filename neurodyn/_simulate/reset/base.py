@@ -8,7 +8,7 @@ import equinox as eqx
 import jax.numpy as jnp
 import jax.tree_util as jtu
 
-from ..._model import AbstractSpikingNeuron, Problem, term
+from ..._model import AbstractConnected, AbstractSpikingNeuron, Problem, term
 from ..._numerics import nan_where
 from ..._types import BoolArray, FloatArray, RealScalar, State
 
@@ -66,6 +66,17 @@ def at_end(span: Span, y: State) -> tuple[State, FloatArray]:
     """The state at the end of a step before any reset, and the margin there."""
     y = span(y, 0.0, span.dt)
     return y, span.model.margin(0.0, y)
+
+
+def heard(model: AbstractSpikingNeuron, y: State, emitted: BoolArray | FloatArray) -> State:
+    """The state after a jump, once the spikes emitted in it have been heard by other units of the model."""
+    return model.hear(y, emitted) if isinstance(model, AbstractConnected) else y
+
+
+def jump(model: AbstractSpikingNeuron, y: State, fired: BoolArray) -> tuple[State, BoolArray | FloatArray]:
+    """The state after the event of the units where `fired`, all its consequences included, and what was emitted."""
+    y, emitted = model.jump(0.0, y, fired)
+    return heard(model, y, emitted), emitted
 
 
 def select(condition: BoolArray, then: Any, otherwise: Any) -> Any:

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from ..._numerics import anywhere
 from ..._parameter import check_whole
 from ..._types import BoolArray, FloatArray, IntArray, State
-from .base import AbstractReset, Events, Span, select
+from .base import AbstractReset, Events, Span, jump, select
 from .first_crossing import Crossing, Part, examined, first_crossing
 
 
@@ -125,7 +125,7 @@ def _after(span: Span, found: Crossing, part: Part, spikes: _Spikes) -> tuple[Pa
     hair = 16 * float(jnp.finfo(margin.dtype).eps) * span.dt * found.rates
     together = jnp.where(found.at_once, margin > 0, margin >= jnp.minimum(jnp.max(margin), 0.0) - hair)
     fired = jax.lax.stop_gradient(together) & found.crosses
-    after, emitted = model.jump(0.0, y, fired)
+    after, emitted = jump(model, y, fired)
     own = _own_time(found, margin)
     return examined(span, after, part.begin + found.time), spikes.add(part.begin + own, (emitted > 0) & found.crosses)
 

@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 
 from ..._types import State
-from .base import AbstractReset, Events, Span, at_end
+from .base import AbstractReset, Events, Span, at_end, jump
 
 
 class GridReset(AbstractReset):
@@ -15,5 +15,5 @@ class GridReset(AbstractReset):
 
     def step(self, span: Span, y: State) -> tuple[State, Events]:
         y, margin = at_end(span, y)
-        y, fired = span.model.jump(0.0, y, margin > 0)
+        y, fired = jump(span.model, y, margin > 0)
         return y, Events(jnp.where(fired > 0, span.dt, jnp.inf).astype(margin.dtype)[None], jnp.asarray(False))

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from ..._parameter import Parameterised, parameter
 from ..._types import FloatArray, Parameter, State
-from .base import AbstractReset, Events, Span, at_end
+from .base import AbstractReset, Events, Span, at_end, heard
 
 
 Shape: TypeAlias = Literal["fast_sigmoid", "arctan", "triangular", "box"]
@@ -41,7 +41,7 @@ class Surrogate(AbstractReset, Parameterised):
       SuperSpike), `"arctan"` `slope / (1 + (pi x)^2)` (Fang et al. 2021), `"triangular"` `slope max(0, 1 - |x|)` (Bellec et al. 2018) or `"box"` `slope` where
       |x| < 1/2 (Wu et al. 2018). Each has area 1 and the height `slope`; the papers scale them differently.
     - `slope`: 1 / unit of the margin (1/mV).
-    - `stop_reset`: whether the gradient leaves out the reset, and goes through what is emitted only. Through the reset it grows, at every step in which the
+    - `stop_reset`: whether the gradient leaves out the reset, and goes through what is emitted and what other units hear of it only. Through the reset it grows, at every step in which the
         voltage is close to the threshold, by the height of the reset times the slope: without bound where a step is short.
     """
 
@@ -63,4 +63,5 @@ class Surrogate(AbstractReset, Parameterised):
         if self.stop_reset:
             after, _ = span.model.jump(0.0, y, jax.lax.stop_gradient(fired))
         offsets = jnp.where(jax.lax.stop_gradient(emitted) > 0.5, span.dt, jnp.inf).astype(margin.dtype)
+        after = heard(span.model, after, emitted)
         return after, Events(offsets[None], jnp.asarray(False), jnp.asarray(emitted, margin.dtype))
