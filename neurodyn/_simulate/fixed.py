@@ -125,7 +125,7 @@ class _Stepper(eqx.Module):
         if resets(self.model):
             assert carry.storm is not None
             span = Span(self.model, self._drive(k), self.solver, carry.solver_state, self.dt)
-            y, events = self.reset.step(span, carry.y)
+            y, events = self.reset.step(span, carry.y, carry.storm < k)
             storm = jnp.where(events.storm, jnp.minimum(carry.storm, k), carry.storm)
             carry = dataclasses.replace(carry, y=y, storm=storm)
             return carry, dataclasses.replace(events, storm=None) if self.spikes else None
@@ -227,7 +227,6 @@ class _Run(eqx.Module):
             carry, margin, known = state
             carry, (values, events) = self.scan(carry, first, count, True)
             begins = stepper.origin + stepper.dt * (first + jnp.arange(count, dtype=jnp.result_type(stepper.origin)))
-            events = _before_storm(events, first + jnp.arange(count), carry.storm)
             happened, margin = _happened(margin, events, begins)
             given = samples(first, count, values, happened)
             known = {name: reducer.update(known[name], given[name]) for name, (reducer, _) in reducers.items()}
@@ -276,18 +275,6 @@ def _nothing_happened(stepper: _Stepper, y0: State, margin: FloatArray | None) -
         none = jtu.tree_map(lambda x: jnp.zeros((1, *x.shape), x.dtype), events)
         return {"spikes": jnp.full_like(none.offsets, jnp.inf), "emitted": none.emitted}
     return {} if margin is None else {"fired": jnp.zeros_like(margin, bool)[None], "margin": margin[None]}
-
-
-def _before_storm(events: Any, steps: jax.Array, storm: jax.Array | None) -> Any:
-    """The events of some steps without those after the step at which there were too many."""
-    if storm is None or not isinstance(events, Events):
-        return events
-    late = steps > storm
-
-    def without(x, nothing):
-        return None if x is None else jnp.where(late.reshape((-1,) + (1,) * (x.ndim - 1)), nothing, x)
-
-    return dataclasses.replace(events, offsets=without(events.offsets, jnp.inf), emitted=without(events.emitted, 0.0))
 
 
 def _times(events: Events, begins: FloatArray) -> FloatArray:
@@ -364,7 +351,6 @@ def simulate_fixed(
         carry, samples, events = tangents_per_lane(run, plan.forward)(stepper, y0)
         reduced = {}
     final = stepper.synchronised(carry, steps)
-    events = _before_storm(events, jnp.arange(steps), carry.storm)
     grid = t0 + dt * jnp.arange(steps + 1, dtype=dtype)
     spikes = None if reducers else _spikes(stepper, events, y0, grid, max_spikes)
     bad = ~all_finite(final)

@@ -58,8 +58,8 @@ class AbstractReset(eqx.Module):
     """What happens when a resetting model crosses its threshold within a step."""
 
     @abstractmethod
-    def step(self, span: Span, y: State) -> tuple[State, Events]:
-        """The state at the end of a step, from that at its beginning, and what happened."""
+    def step(self, span: Span, y: State, failed: BoolArray) -> tuple[State, Events]:
+        """The state at the end of a step, from that at its beginning, and what happened: no spikes once the run has `failed` by a storm of events."""
 
 
 def at_end(span: Span, y: State) -> tuple[State, FloatArray]:

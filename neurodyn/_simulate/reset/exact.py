@@ -40,7 +40,7 @@ class ExactReset(AbstractReset):
         check_whole("ExactReset.spikes", self.spikes)
         check_whole("ExactReset.events", self.events)
 
-    def step(self, span: Span, y: State) -> tuple[State, Events]:
+    def step(self, span: Span, y: State, failed: BoolArray) -> tuple[State, Events]:
         margin = span.model.margin(0.0, y)
         part = examined(span, y, jnp.zeros((), margin.dtype))
 
@@ -52,7 +52,7 @@ class ExactReset(AbstractReset):
             before, _, after, _ = part.margins
             left = part.crosses & jnp.any(jnp.maximum(before, after) > 0)
             storm = left | jnp.any(spikes.count > self.spikes)
-            return part.end, Events(spikes.offsets, storm)
+            return part.end, Events(jnp.where(failed, jnp.inf, spikes.offsets), storm)
 
         return jax.lax.cond(anywhere(part.crosses), events, nothing, part)
 

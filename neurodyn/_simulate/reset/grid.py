@@ -2,7 +2,7 @@
 
 import jax.numpy as jnp
 
-from ..._types import State
+from ..._types import BoolArray, State
 from .base import AbstractReset, Events, Span, at_end, jump
 
 
@@ -13,7 +13,8 @@ class GridReset(AbstractReset):
     neither matters.
     """
 
-    def step(self, span: Span, y: State) -> tuple[State, Events]:
+    def step(self, span: Span, y: State, failed: BoolArray) -> tuple[State, Events]:
+        del failed  # there is one event at most
         y, margin = at_end(span, y)
         y, fired = jump(span.model, y, margin > 0)
         return y, Events(jnp.where(fired > 0, span.dt, jnp.inf).astype(margin.dtype)[None], jnp.asarray(False))

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from ..._parameter import Parameterised, parameter
-from ..._types import FloatArray, Parameter, State
+from ..._types import BoolArray, FloatArray, Parameter, State
 from .base import AbstractReset, Events, Span, at_end, heard
 
 
@@ -55,7 +55,8 @@ class Surrogate(AbstractReset, Parameterised):
                 f"Surrogate.shape = {self.shape!r} is not allowed: must be one of {', '.join(get_args(Shape))}"
             )
 
-    def step(self, span: Span, y: State) -> tuple[State, Events]:
+    def step(self, span: Span, y: State, failed: BoolArray) -> tuple[State, Events]:
+        del failed  # there is one event at most
         y, margin = at_end(span, y)
         smooth = _INTEGRALS[self.shape](self.slope * margin)
         fired = (margin > 0) + (smooth - jax.lax.stop_gradient(smooth))
