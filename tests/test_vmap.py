@@ -70,13 +70,13 @@ def test_blocks_follow_from_the_size_of_the_state():
     def adaptive(amplitude):
         return nd.simulate(nd.HodgkinHuxley(), nd.Step(amplitude), 5.0, method=nd.Adaptive()).v
 
-    # 16 KiB of state: four numbers of 8 bytes in each member, or two and two flags; an adaptive run carries all the steps it may take. Where a step does something
+    # 16 KiB of state: four numbers of 8 bytes in each member, or two and the number of a step; an adaptive run carries all the steps it may take. Where a step does something
     # more if any member has reason to, few.
     def members(function, *example):
         return block_size(jax.make_jaxpr(function)(*example).jaxpr, "value")
 
     assert members(_final, 120.0, 10.0) == 512
-    assert members(lambda i: lif(i, nd.GridReset()), 1.0) == 896
+    assert members(lambda i: lif(i, nd.GridReset()), 1.0) == 640
     assert members(lambda i: lif(i, nd.ExactReset()), 1.0) == 64
     assert members(adaptive, 1.0) == 8
     assert members(lambda x: 2 * x, 1.0) == 16384
