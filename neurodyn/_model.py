@@ -108,7 +108,7 @@ class AbstractSpikingNeuron(AbstractNeuron):
     def jump(self, t: RealScalar, y: State, fired: BoolArray | FloatArray) -> tuple[State, BoolArray | FloatArray]:
         """The state after the event and whether a spike was emitted, for units where `fired` is 1 (unchanged where 0).
 
-        Affine in `fired`, so that exact, masked and surrogate resets share it.
+        Affine in `fired`, so that exact, masked and surrogate resets share it. What other units hear of a spike may stand apart, see `AbstractConnected`.
         """
 
 
@@ -177,15 +177,18 @@ def check_shapes(model: AbstractNeuron, y: State, drive: Any) -> None:
 
     **Raises:** `ValueError` naming the leaf and both shapes.
     """
-    arrays = {path: item.value for path, item in parameters(model).items()} | {"the drive": drive}
-    batched = ", ".join(f"{path} {x.shape}" for path, x in arrays.items() if getattr(x, "ndim", 0) > 0) or "none"
+
+    def not_scalars() -> str:
+        arrays = {path: item.value for path, item in parameters(model).items()} | {"the drive": drive}
+        return ", ".join(f"{path} {x.shape}" for path, x in arrays.items() if getattr(x, "ndim", 0) > 0) or "none"
+
     try:
         slope = eqx.filter_eval_shape(lambda m, y, d: m.dynamics(0.0, y, d).slope, model, y, drive)
     except TypeError as error:
         if "shape" not in str(error):
             raise
         raise ValueError(
-            f"{type(model).__name__}: shapes do not go together ({error}); not scalars: {batched}"
+            f"{type(model).__name__}: shapes do not go together ({error}); not scalars: {not_scalars()}"
         ) from error
     leaves, treedef = jtu.tree_flatten_with_path(y)
     slopes, slope_treedef = jtu.tree_flatten(slope)
@@ -195,5 +198,5 @@ def check_shapes(model: AbstractNeuron, y: State, drive: Any) -> None:
         if leaf.shape != rate.shape:
             raise ValueError(
                 f"state {join(keys)!r} has shape {leaf.shape} but its rate of change has shape {rate.shape}; not "
-                f"scalars: {batched}. Models have no batch axis: use jax.vmap over the model"
+                f"scalars: {not_scalars()}. Models have no batch axis: use jax.vmap over the model"
             )

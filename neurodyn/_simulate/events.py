@@ -93,9 +93,8 @@ def simulate_events(run: AdaptiveRun, y0: State, ts: FloatArray, max_spikes: int
     span = jnp.asarray(run.span, local.dtype)
     units = jax.eval_shape(lambda: model.margin(0.0, y0))
     most = run.method.max_events
-    if (
-        most is None
-    ):  # each spike may be followed by the end of a refractory period, and there may be more spikes than are kept
+    if most is None:
+        # Each spike may be followed by the end of a refractory period, and there may be more spikes than are kept.
         most = 2 * units.size * max(max_spikes, default_room(run.span)) + 1
 
     def turn(progress: _Progress, _):

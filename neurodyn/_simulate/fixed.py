@@ -60,7 +60,7 @@ class _Carry(eqx.Module):
     solver_state: Any
     failed: jax.Array | None  # whether the solver said so; None for one that cannot fail
     storm: jax.Array | None = (
-        None  # the first step with too many events, or one that never comes; None for a model that does not reset
+        None  # the first step with too many events, `_NEVER` without; None for a model that does not reset
     )
 
 

@@ -116,25 +116,26 @@ class LIFNetwork(AbstractSpikingNeuron, AbstractConnected):
         **Raises:** `ValueError` for a surrogate's `fired`, which is no flag, if there is an axon.
         """
         del t
-        weight = jnp.asarray(fired, y["v"].dtype)
         if self.axon is None:
+            weight = jnp.asarray(fired, y["v"].dtype)
             return {**y, "v": (1 - weight) * y["v"] + weight * self.reset}, fired
-        if jnp.asarray(fired).dtype != bool:
+        fired = jnp.asarray(fired)
+        if fired.dtype != bool:
             raise ValueError(
                 "reset = Surrogate is not allowed for a LIFNetwork with an axon: use ExactReset, or axon = None"
             )
         overdue = _overdue(y["arrival"], self.axon.delay)
         arrives = jnp.max(overdue, axis=1) > y["v"] - self.threshold
-        heard, spike = weight * arrives, weight * ~arrives
-        v = (1 - spike) * y["v"] + spike * self.reset
+        heard, spike = fired & arrives, fired & ~arrives
         places = jnp.arange(self.axon.pending)[None, :]
         first = places == jnp.argmax(overdue, axis=1)[:, None]
-        arrival = jnp.where(first & (heard > 0)[:, None], _FREE, y["arrival"])
+        arrival = jnp.where(first & heard[:, None], _FREE, y["arrival"])
         free = arrival == _FREE
         taken = places == jnp.argmax(free, axis=1)[:, None]
         delay = jnp.where(jnp.any(free, axis=1), self.axon.delay, jnp.nan)[:, None]
-        arrival = jnp.where(taken & (spike > 0)[:, None], delay, arrival)
-        return {"v": v, "i": y["i"] + self.weights @ heard, "arrival": arrival}, fired & ~arrives
+        arrival = jnp.where(taken & spike[:, None], delay, arrival)
+        v, i = jnp.where(spike, self.reset, y["v"]), y["i"] + self.weights @ heard.astype(y["i"].dtype)
+        return {"v": v, "i": i, "arrival": arrival}, spike
 
     def hear(self, y: State, emitted: BoolArray | FloatArray) -> State:
         """Every spike by all neurons, unless it has an axon to go through."""

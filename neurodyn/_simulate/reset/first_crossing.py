@@ -148,9 +148,8 @@ def _search(span: Span, part: Part, wanted: BoolArray):
         later = ~above & (~jnp.any(humps) | (jnp.max(jnp.where(sought, rates, -jnp.inf)) > 0))
         lower, upper = jnp.where(later, time, lower), jnp.where(later, upper, time)
         given_up = jnp.any(humps) & ~above & (halvings + 1 >= _HALVINGS)
-        earlier = (
-            _may_peak(before, rise, margin, rates, time) if before.size > 1 else False
-        )  # of others than the one that is above
+        # Once a unit is above, those of others that peak before it are left.
+        earlier = _may_peak(before, rise, margin, rates, time) if before.size > 1 else False
         humps = humps & jnp.where(above, earlier, ~(sought & given_up))
         seeking = jnp.any(humps)
         anew = given_up | (above & seeking)
