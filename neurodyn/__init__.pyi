@@ -12,6 +12,7 @@ from . import (
 from ._configure import configure_cpu as configure_cpu
 from ._describe import describe as describe
 from ._model import (
+    AbstractConnected as AbstractConnected,
     AbstractFlow as AbstractFlow,
     AbstractNeuron as AbstractNeuron,
     AbstractSpikingNeuron as AbstractSpikingNeuron,
