@@ -22,11 +22,17 @@ def write_part(title: str, text: str, page: Path = PAGE) -> None:
     page.write_text("\n\n".join(f"# {name}\n\n{parts[name]}" for name in PARTS if name in parts) + "\n")
 
 
+def processor() -> str:
+    """What the processor calls itself, and the widest vectors it works on: what two machines of one name may differ in."""
+    name, flags = platform.processor() or platform.machine(), ""
+    if os.path.exists("/proc/cpuinfo"):
+        fields = dict(re.findall(r"^(model name|flags)\s*:\s*(.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE))
+        name, flags = fields.get("model name", name), fields.get("flags", "")
+    vectors = {"avx512f": "AVX-512", "avx2": "AVX2"}
+    return ", ".join([name, *[label for flag, label in vectors.items() if flag in flags.split()][:1]])
+
+
 def machine() -> str:
     """Processor and versions, on one line."""
-    cpu = platform.processor() or platform.machine()
-    if os.path.exists("/proc/cpuinfo"):
-        with open("/proc/cpuinfo") as file:
-            cpu = next((line.split(":")[1].strip() for line in file if line.startswith("model name")), cpu)
     versions = ", ".join(f"{name} {version(name)}" for name in ("neurodyn", "jax", "jaxlib", "equinox", "diffrax"))
-    return f"{cpu}, {platform.system()} {platform.machine()}, Python {platform.python_version()}; {versions}."
+    return f"{processor()}, {platform.system()} {platform.machine()}, Python {platform.python_version()}; {versions}."

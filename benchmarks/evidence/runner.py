@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 
+from ..results import processor
 from .registry import REGISTRY, SINGLE_PRECISION, Claim, Figure, precision
 
 
@@ -72,21 +73,12 @@ def run(claims: Sequence[Claim]) -> list[Result]:
     return results
 
 
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        lines = []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
-
-
 def environment() -> list[str]:
     """Machine, versions, precision and date, a line each."""
     parts = ("neurodyn", "jax", "jaxlib", "equinox", "diffrax", "optax")
     versions = ", ".join(f"{part} {metadata.version(part)}" for part in parts)
     return [
-        f"Machine: {_processor()}, {os.cpu_count()} cores, {platform.system()} {platform.machine()}",
+        f"Machine: {processor()}, {os.cpu_count()} cores, {platform.system()} {platform.machine()}",
         f"Versions: Python {platform.python_version()}, {versions}",
         f"XLA_FLAGS: `{os.environ.get('XLA_FLAGS', '')}`",
         f"Precision: float64; {', '.join(SINGLE_PRECISION)} in float32",
