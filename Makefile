@@ -38,6 +38,9 @@ bench: $(STAMP) $(foreach peer,jaxley neuron eventax,$(PEERS)/$(peer)/.installed
 	$(if $(BENCH),,$(BIN)/python -m benchmarks.work_precision)
 	$(if $(BENCH),,$(BIN)/python -m benchmarks.resets)
 
+notebooks: $(STAMP)
+	$(BIN)/jupyter execute --inplace notebooks/*.ipynb
+
 lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
