@@ -52,16 +52,12 @@ class GLIF(AbstractRefractory):
     @property
     def reset(self) -> FloatArray:
         """Where a spike leads from `threshold`, mV, by `fraction` and `drop`."""
-        return self._reset(self.threshold)
-
-    def _reset(self, v: FloatArray) -> FloatArray:
-        return self.e_leak + self.fraction * (v - self.e_leak) - self.drop
+        return self.e_leak + self.fraction * (self.threshold - self.e_leak) - self.drop
 
     def init(self) -> State:
         """At rest, not refractory, without after-effects of a spike."""
-        zero = jnp.zeros_like(self.e_leak)
-        currents = jnp.zeros_like(self.after_spike.increment)
-        return {"v": self.e_leak, "i": currents, "theta_s": zero, "theta_v": zero, "refractory": zero}
+        zero, none = jnp.zeros_like(self.e_leak), jnp.zeros_like(self.after_spike.increment)
+        return {"v": self.e_leak, "i": none, "theta_s": zero, "theta_v": zero, "refractory": zero}
 
     def flow(self, y: State, drive: Any, active: BoolArray) -> Linearised:
         decay, total = self.after_spike.decay, jnp.sum(y["i"])
@@ -83,7 +79,7 @@ class GLIF(AbstractRefractory):
     def after(self, y: State) -> State:
         currents = self.after_spike
         return {
-            "v": self._reset(y["v"]),
+            "v": self.reset + self.fraction * (y["v"] - self.threshold),
             "i": currents.ratio * y["i"] * jnp.exp(-currents.decay * self.refractory) + currents.increment,
             "theta_s": y["theta_s"] * jnp.exp(-self.decay_s * self.refractory) + self.increment_s,
             "theta_v": y["theta_v"],
