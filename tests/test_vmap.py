@@ -70,8 +70,8 @@ def test_blocks_follow_from_the_size_of_the_state():
     def adaptive(amplitude):
         return nd.simulate(nd.HodgkinHuxley(), nd.Step(amplitude), 5.0, method=nd.Adaptive()).v
 
-    # 16 KiB of state: four numbers of 8 bytes in each member, or two and the number of a step; an adaptive run carries all the steps it may take. Where a step does something
-    # more if any member has reason to, few.
+    # 16 KiB of state: four numbers of 8 bytes in each member, or two and the number of a step; an adaptive run carries all the steps it may take. Where a step
+    # does something more if any member has reason to, few.
     def members(function, *example):
         return block_size(jax.make_jaxpr(function)(*example).jaxpr, "value")
 

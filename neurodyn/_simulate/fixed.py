@@ -59,9 +59,8 @@ class _Carry(eqx.Module):
     y: State  # lags behind by the solver's lag, except before the first step
     solver_state: Any
     failed: jax.Array | None  # whether the solver said so; None for one that cannot fail
-    storm: jax.Array | None = (
-        None  # the first step with too many events, `_NEVER` without; None for a model that does not reset
-    )
+    # The first step with too many events, `_NEVER` without; None for a model that does not reset.
+    storm: jax.Array | None = None
 
 
 class _Stepper(eqx.Module):
