@@ -10,10 +10,10 @@ import pytest
 
 import neurodyn as nd
 from neurodyn._parameter import parameters, replace_leaves
-from neurodyn.fitting import AbstractObjective, SpikeTrain, VoltageTrace, rank_report
+from neurodyn.fitting import AbstractObjective, SpikeTrain, Task, VoltageTrace, rank_report
 from neurodyn.fitting.selection import select
 from neurodyn.fitting.space import Space
-from neurodyn.fitting.spike_signal import filtered_impulses, filtered_spikes
+from neurodyn.fitting.objectives.spike_signal import filtered_impulses, filtered_spikes
 
 
 DRIVE = nd.Step(12.0, 1.0)
@@ -87,14 +87,14 @@ BOUNDS = {"na.g": (50.0, 300.0), "na.m.shift": (-8.0, 8.0)}
 
 
 def test_a_point_of_the_space_stands_for_the_model(hh):
-    space = Space.of(hh, PATHS, BOUNDS)
-    placed = space.place(hh, space.encode(hh))
-    for path, item in parameters(placed).items():
-        np.testing.assert_allclose(item.value, parameters(hh)[path].value, rtol=1e-12, err_msg=path)
+    space = Space.of(parameters(hh), PATHS, BOUNDS)
+    values = space.values(space.encode(parameters(hh)))
+    for path, value in values.items():
+        np.testing.assert_allclose(value, parameters(hh)[path].value, rtol=1e-12, err_msg=path)
 
 
 def test_no_step_leaves_the_allowed_range(hh):
-    space = Space.of(hh, PATHS, BOUNDS)
+    space = Space.of(parameters(hh), PATHS, BOUNDS)
     walk = 3 * jax.random.normal(jax.random.key(0), (10_000,))
     for path, bijection in space.bijections.items():
         value = np.asarray(bijection.value(walk))
@@ -104,8 +104,8 @@ def test_no_step_leaves_the_allowed_range(hh):
 
 
 def test_starts_fill_the_bounds_and_begin_with_the_model(hh):
-    space = Space.of(hh, PATHS, BOUNDS)
-    starts = space.starts(hh, 500, jax.random.key(1))
+    space = Space.of(parameters(hh), PATHS, BOUNDS)
+    starts = space.starts(space.encode(parameters(hh)), 500, jax.random.key(1))
     shift = np.asarray(space.bijections["na.m.shift"].value(starts["na.m.shift"]))
     assert shift[0] == 0.0 and shift.min() < -7.5 and shift.max() > 7.5
     capacitance = np.asarray(space.bijections["capacitance"].value(starts["capacitance"]))
@@ -123,12 +123,12 @@ def test_starts_fill_the_bounds_and_begin_with_the_model(hh):
 )
 def test_bounds_that_make_no_sense_are_refused(hh, bounds, words):
     with pytest.raises(ValueError, match=words):
-        Space.of(hh, PATHS, bounds)
+        Space.of(parameters(hh), PATHS, bounds)
 
 
 def test_a_parameter_on_its_bound_cannot_be_trained(hh):
     with pytest.raises(ValueError, match="leak.g = 0.0 starts on its lower bound"):
-        Space.of(nd.replace(hh, {"leak.g": 0.0}), ["leak.g"], None)
+        Space.of(parameters(nd.replace(hh, {"leak.g": 0.0})), ["leak.g"])
 
 
 # Objectives ---------------------------------------------------------------------------------------------------------------------
@@ -185,12 +185,15 @@ def test_the_loss_is_zero_at_the_truth(hh, target, trace):
     assert float(jnp.sum(SpikeTrain(DRIVE, target[1], T1).exact_residuals(truth) ** 2)) < 1e-20
 
 
-def test_a_lost_and_an_extra_spike_count_one_each(hh):
+def test_a_lost_and_an_extra_spike_count_one_each_and_the_lost_one_more(hh):
+    """A missing spike costs more the farther the voltage stays below the level around it."""
     run = nd.simulate(hh, DRIVE, T1)
     times = np.asarray(run.spikes.times)[: int(run.spikes.count)]
     assert len(times) == 2
-    residuals = SpikeTrain(DRIVE, [times[0], times[0] + 9.0], T1, reach=3.0).exact_residuals(hh)
-    assert float(jnp.sum(residuals**2)) == pytest.approx((1.0 + 1.0) / 2)
+    target = SpikeTrain(DRIVE, [times[0], times[0] + 9.0], T1, reach=3.0)
+    residuals = np.asarray(target.exact_residuals(hh)) * np.sqrt(2)
+    peak = np.asarray(run.v)[round((times[0] + 6.0) / 0.025) : round((times[0] + 12.0) / 0.025)].max()
+    assert np.sort(np.abs(residuals))[-3:] == pytest.approx([0.0, 1.0, 1 + np.tanh((-10 - peak) / 50)], abs=1e-9)
 
 
 @pytest.mark.parametrize(
@@ -201,7 +204,7 @@ def test_a_lost_and_an_extra_spike_count_one_each(hh):
         (lambda: VoltageTrace(DRIVE, [1.0, 2.0], 0.1, window=(5.0, 6.0)), "holds no sample"),
         (lambda: VoltageTrace(DRIVE, [1.0, 2.0], 0.1, coupling=(1.0, -1.0)), r"coupling\[1\] = -1"),
         (lambda: SpikeTrain(DRIVE, [5.0, 300.0], 20.0), "must be within"),
-        (lambda: SpikeTrain(DRIVE, [], 20.0), "at least 1"),
+        (lambda: SpikeTrain(DRIVE, [5.0, np.nan], 20.0), r"times\[1\] = nan"),
         (lambda: SpikeTrain(DRIVE, [5.0], 20.0, tau=0.0), r"tau\[0\] = 0"),
     ],
 )
@@ -221,12 +224,11 @@ def test_degenerate_constants_of_hodgkin_huxley_are_named(hh):
     rates = [p for p in parameters(hh) if p.split(".")[-1] in ("rate", "midpoint", "scale")]
     paths = ["capacitance", "na.g", "k.g", "leak.g", "na.e", "k.e", "leak.e", *rates, "temperature"]
     assert len(paths) == 26
-    space = Space.of(hh, paths, None)
     v = np.zeros(1601)
     varying, constant = (VoltageTrace(nd.Step(10.0, start), v, 0.025, y0=None) for start in (2.0, 0.0))
-    report = rank_report(hh, [varying], space)
+    report = rank_report(Task.of(hh, varying, paths))
     assert report.rank == 22
-    assert rank_report(hh, [constant], space).rank == 21
+    assert rank_report(Task.of(hh, constant, paths)).rank == 21
     named = {path for direction in report.null_directions for path in direction}
     assert {"na.m.beta.midpoint", "na.m.beta.rate", "temperature"} <= named
     assert not named & {"na.g", "capacitance", "leak.e"}  # these four directions are combinations of rates
@@ -246,7 +248,7 @@ def test_a_fit_recovers_what_made_the_data(result, target):
     fitted = {p.path: float(p.after) for p in out.parameters}
     assert fitted["na.g"] == pytest.approx(100.0, rel=1e-6)
     assert fitted["k.n.shift"] == pytest.approx(2.0, abs=1e-6)
-    assert out.reason == "all 12 steps made"
+    assert out.reason in ("all steps made", "no end gets better")
     assert out.rank.rank == 2
 
 
@@ -254,7 +256,7 @@ def test_history_and_callback(result):
     out, seen = result
     assert out.history.loss.shape == out.history.gradient_norm.shape == out.history.skipped.shape == (12, 4)
     assert out.losses.shape == (4,) and out.values["na.g"].shape == (4,)
-    assert [p.step for p in seen] == list(range(12))
+    assert [p.step for p in seen if p.phase == "descent"] == list(range(12))
     np.testing.assert_array_equal(seen[3].loss, out.history.loss[3])
     assert np.isfinite(out.polished).sum() == 2
     assert out.skipped == 0 and "na.g" in repr(out)
@@ -295,7 +297,7 @@ def test_any_optax_optimiser(hh, trace):
 
 
 def test_stopping_early(hh, trace):
-    assert "stopped by the callback after step 2" in _short(hh, trace, callback=lambda p: p.step == 1).reason
+    assert "stopped by the callback after step 2 of descent" in _short(hh, trace, callback=lambda p: p.step == 1).reason
     assert "loss below" in _short(hh, trace, stop_below=1e9).reason
 
 
@@ -306,7 +308,7 @@ def test_an_interrupt_keeps_the_best(hh, trace):
 
     out = _short(hh, trace, callback=interrupt, polish=5)
     assert out.polished is None
-    assert out.reason == "interrupted after step 2" and np.isfinite(out.loss)
+    assert out.reason == "interrupted in descent" and np.isfinite(out.loss)
 
 
 class _Poisoned(AbstractObjective):
@@ -317,8 +319,14 @@ class _Poisoned(AbstractObjective):
         poison = jnp.where(g > 125.0, 0.0 * jnp.sqrt(jnp.where(g > 125.0, 0.0, 1.0) * g), 0.0)
         return (g - 100.0 + poison)[None]
 
-    def exact_residuals(self, model):
+    def misfit(self, model):
         return self.residuals(model, 1.0)
+
+    def measured(self, model):
+        return self.residuals(model, 1.0)
+
+    def share(self):
+        return jnp.ones(())
 
     def stages(self):
         return 1
@@ -355,7 +363,7 @@ def test_a_silent_model_is_pointed_out(hh, target):
         _short(hh, quiet, starts=1)
 
 
-@pytest.mark.parametrize("name, value", [("steps", 0), ("starts", 0), ("polish", -1), ("steps", 2.5), ("starts", True)])
+@pytest.mark.parametrize("name, value", [("steps", -1), ("starts", 0), ("polish", -1), ("steps", 2.5), ("starts", True)])
 def test_counts_are_checked(hh, trace, name, value):
     with pytest.raises(ValueError, match=f"{name} = {value}"):
         _short(hh, trace, **{name: value})

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import PRNGKeyArray
 
-from .._parameter import parameters
+from .._parameter import NamedParameter, parameters as parameters_of
 from .._paths import match
 from ..fitting.space import Space
 from .provenance import key_entry
@@ -37,8 +37,8 @@ def sample(
     known = _scalars(model)
     paths = match(patterns, known)
     bounds = parameters if isinstance(parameters, Mapping) else None
-    space = Space.of(model, paths, bounds)
-    theta = space.starts(model, count + 1, key)
+    space = Space.of(known, paths, bounds)
+    theta = space.starts(space.encode(known), count + 1, key)
     return {path: _drawn(b.value(theta[path][1:]), key) for path, b in space.bijections.items()}
 
 
@@ -60,5 +60,5 @@ def _drawn(values: Any, key: PRNGKeyArray) -> np.ndarray:
     return array
 
 
-def _scalars(model: Any) -> list[str]:
-    return [path for path, item in parameters(model).items() if np.ndim(item.value) == 0]
+def _scalars(model: Any) -> dict[str, NamedParameter]:
+    return {path: item for path, item in parameters_of(model).items() if np.ndim(item.value) == 0}

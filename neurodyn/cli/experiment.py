@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._parameter import replace
+from .._parameter import parameters, replace
 from .._simulate import simulate
 from .._stimulus import AbstractStimulus, Chirp, OrnsteinUhlenbeck, Pulses, Ramp, Samples, Sine, Step
 from ..fitting import AbstractObjective, SpikeTrain, VoltageTrace
@@ -98,7 +98,7 @@ def make_plan(loaded: Loaded) -> Plan:
     with _blame(loaded, "fit.trainable"):
         paths = select(model, config.fit.trainable)
     with _blame(loaded, "fit.bounds"):
-        Space.of(model, paths, config.fit.bounds)
+        Space.of(parameters(model), paths, config.fit.bounds)
     return Plan(model, tuple(sweeps), objectives, files.hashes, tuple(files.notes))
 
 
@@ -151,7 +151,7 @@ class _Files:
 
     def read(self, key: str, name: str, channel: int = 0) -> Recording:
         path = self.find(key, name)
-        recording = read_abf(path, channel) if path.suffix.lower() == ".abf" else read(path)
+        recording = (read_abf(path, channel) if path.suffix.lower() == ".abf" else read(path)).require("current")
         with path.open("rb") as file:
             self.hashes[name] = hashlib.file_digest(file, "sha256").hexdigest()
         self.notes.extend(recording.notes)

@@ -12,7 +12,7 @@ import optax
 
 from .. import _files, _serialise
 from ..fitting import FitResult, fit
-from ..fitting.fit import falling_rate
+from ..fitting.search import falling_rate
 from . import schema
 from .config import Loaded
 from .errors import INTERRUPTED, NUMERICAL, NumericalError

@@ -1,7 +1,15 @@
 """Fitting parameters to data by gradient."""
 
-from .fit import Progress as Progress, fit as fit
+from .fit import fit as fit
 from .identifiability import RankReport as RankReport, rank_report as rank_report
-from .objectives import AbstractObjective as AbstractObjective, SpikeTrain as SpikeTrain, VoltageTrace as VoltageTrace
+from .objectives import (
+    AbstractObjective as AbstractObjective,
+    Electrode as Electrode,
+    SpikeLikelihood as SpikeLikelihood,
+    SpikeTrain as SpikeTrain,
+    VoltageTrace as VoltageTrace,
+)
 from .result import FitResult as FitResult, FittedParameter as FittedParameter, History as History
+from .search import Progress as Progress
+from .task import Task as Task
 from .ties import Tie as Tie, tie as tie

@@ -1,8 +1,6 @@
 """Which combinations of parameters an experiment cannot tell apart."""
 
 import dataclasses
-from collections.abc import Sequence
-from typing import Any
 
 import equinox as eqx
 import jax
@@ -11,9 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from .._paths import named_leaves
-from .objectives import AbstractObjective
-from .space import Space
-from .ties import Tie, apply_ties
+from .._types import FloatArray
+from .task import Task
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,25 +38,14 @@ class RankReport:
         return f"only {self.rank} of {self.size} trained directions make a difference; these change nothing: {named}"
 
 
-def rank_report(
-    model: Any, objectives: Sequence[AbstractObjective], space: Space, ties: Sequence[Tie] = ()
-) -> RankReport:
-    """The rank of the chosen parameters at the model, by a singular value decomposition of the responses' forward-mode Jacobian.
+def rank_report(task: Task) -> RankReport:
+    """The rank of what is free at the model given, by a singular value decomposition of the responses' forward-mode Jacobian.
 
     A direction counts as null below 1e-9 of the largest singular value in float64 and 2e-5 in float32.
     """
-    start = space.encode(model)
+    start = task.encode()
     theta, unravel = jax.flatten_util.ravel_pytree(start)
-
-    @eqx.filter_jit
-    def jacobian(theta, model, objectives):
-        def responses(theta):
-            candidate = apply_ties(space.place(model, unravel(theta)), ties)
-            return jnp.concatenate([objective.response(candidate).ravel() for objective in objectives])
-
-        return jax.jacfwd(responses)(theta)
-
-    matrix = np.asarray(jacobian(theta, model, tuple(objectives)), dtype=float)
+    matrix = np.asarray(_jacobian(task, theta, unravel), dtype=float)
     if not np.isfinite(matrix).all():
         return RankReport(0, theta.size, np.zeros(theta.size), ())
     _, values, directions = np.linalg.svd(matrix, full_matrices=False)
@@ -68,6 +54,11 @@ def rank_report(
     names = [path for path, x in named_leaves(start).items() for _ in range(x.size)]
     null = tuple(_named(direction, names) for direction in directions[relative < tolerance])
     return RankReport(int(np.sum(relative >= tolerance)), theta.size, relative, null)
+
+
+@eqx.filter_jit
+def _jacobian(task: Task, theta: FloatArray, unravel) -> FloatArray:
+    return jax.jacfwd(lambda theta: task.response(unravel(theta)))(theta)
 
 
 def _named(direction: np.ndarray, names: list[str]) -> dict[str, float]:

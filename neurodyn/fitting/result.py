@@ -3,16 +3,21 @@
 import dataclasses
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 from .identifiability import RankReport
+from .objectives import AbstractObjective
+from .search import AbstractPhase, Course, Descent, Ends, Polish, Record
+from .task import Task
 
 
 @dataclasses.dataclass(frozen=True)
 class History:
-    """Per step of a fit and per start, shape (steps made, starts).
+    """Per step of one phase and per start, shape (steps made, starts); NaN (False) where a start did not take part.
 
-    **Fields:** `loss`; `gradient_norm`; `skipped`, whether the gradient was not finite and no update was made; `fraction`, how much of the fit was
+    **Fields:** `loss`; `gradient_norm`; `skipped`, whether the gradient was not finite and no update was made; `fraction`, how much of the phase was
     over, shape (steps made,): losses are comparable within a stage.
     """
 
@@ -20,6 +25,15 @@ class History:
     gradient_norm: np.ndarray
     skipped: np.ndarray
     fraction: np.ndarray
+
+    @classmethod
+    def of(cls, phase: AbstractPhase, records: list[Record], starts: int) -> "History":
+        shape = len(records), starts
+        loss, norm, skipped = np.full(shape, np.nan), np.full(shape, np.nan), np.zeros(shape, bool)
+        for i, record in enumerate(records):
+            loss[i, record.start], norm[i, record.start] = record.loss, record.gradient_norm
+            skipped[i, record.start] = record.skipped
+        return cls(loss, norm, skipped, np.arange(len(records)) / phase.steps())
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,19 +54,23 @@ class FitResult:
     **Fields:**
 
     - `model`: the best model found; a model like the one given.
-    - `loss`: its loss: that of the last stage, or the exact one where the fit was polished.
+    - `objectives`: as given, with fitted nuisance parameters in place.
+    - `loss`: the model's loss: that of the last stage, or the exact one where the fit was polished.
     - `reason`: why the fit stopped.
     - `parameters`: the trained parameters before and after.
     - `best_start`: which start it came from.
     - `losses`: the best loss of every start at the last stage, shape (starts,); inf where a start never had one.
     - `polished`: the exact losses of the starts that were polished (inf for the others), or None.
     - `values`: the trained values of every start, by path, shape (starts, ...).
-    - `history`: `History`.
+    - `history`: `History` of the descent, or of the last phase of a fit without one.
+    - `phases`: `History` of every phase by name.
     - `rank`: `RankReport` at the model given, or None when it was not asked for.
-    - `seconds`: how long it took, compilation included.
+    - `seconds`: how long it took, compilation and earlier processes included.
+    - `task`: what was minimised, at the model found: where uncertainties begin.
     """
 
     model: Any
+    objectives: tuple[AbstractObjective, ...]
     loss: float
     reason: str
     parameters: tuple[FittedParameter, ...]
@@ -61,8 +79,10 @@ class FitResult:
     polished: np.ndarray | None
     values: dict[str, np.ndarray]
     history: History
+    phases: dict[str, History]
     rank: RankReport | None
     seconds: float
+    task: Task
 
     @property
     def skipped(self) -> int:
@@ -79,3 +99,70 @@ class FitResult:
             text = f"{before:.5g} -> {after:.5g}" if before.ndim == 0 else f"array {before.shape}"
             lines.append(f"  {p.path:{width}}  {text} {p.unit}{'  (at a bound)' if p.at_bound else ''}".rstrip())
         return "\n".join(lines)
+
+
+def make_result(course: Course, reason: str, rank: RankReport | None) -> FitResult:
+    """The result of a fit, wherever it was ended."""
+    if course.phase < len(course.phases):
+        course.close()
+    task, phases = course.task, course.phases[: course.phase]
+    starts = max([phase.starts for phase in phases if isinstance(phase, Descent)] or [course.ends[-1].start.size])
+    walked = _before_polish(course, phases)
+    polished = None
+    best, losses, values = walked, _by_start(walked, starts), walked
+    if phases and isinstance(phases[-1], Polish):
+        best, polished = course.ends[-1], _by_start(course.ends[-1], starts)
+        if not np.isfinite(best.loss).any():  # interrupted before its first step
+            best, polished = walked, None
+    index = int(np.argmin(best.loss))
+    theta = {path: jnp.asarray(np.asarray(x)[index]) for path, x in best.theta.items()}
+    fitted, objectives = task.place(theta)
+    after = dataclasses.replace(task, model=fitted, objectives=objectives)
+    known, known_after, at_bound = task.known(), after.known(), task.space.at_bound(theta)
+    table = tuple(
+        FittedParameter(path, known[path].info.unit, known[path].value, known_after[path].value, path in at_bound)
+        for path in task.space.bijections
+    )
+    histories = {
+        phase.name: History.of(phase, records, max((int(r.start.max()) + 1 for r in records), default=0))
+        for phase, records in zip(course.phases, course.records, strict=True)
+    }
+    main = next((name for name in ("descent", "evolution") if name in histories), list(histories)[-1])
+    return FitResult(
+        model=fitted,
+        objectives=objectives,
+        loss=float(best.loss[index]),
+        reason=reason,
+        parameters=table,
+        best_start=int(best.start[index]),
+        losses=losses,
+        polished=polished,
+        values=_values(task, values, best, starts),
+        history=histories[main],
+        phases=histories,
+        rank=rank,
+        seconds=course.seconds,
+        task=after,
+    )
+
+
+def _before_polish(course: Course, phases: Any) -> Ends:
+    last = -2 if phases and isinstance(phases[-1], Polish) else -1
+    return course.ends[last]
+
+
+def _by_start(ends: Ends, starts: int) -> np.ndarray:
+    losses = np.full(starts, np.inf)
+    losses[ends.start] = np.where(np.isfinite(ends.loss), ends.loss, np.inf)
+    return losses
+
+
+def _values(task: Task, walked: Ends, best: Ends, starts: int) -> dict[str, np.ndarray]:
+    """The values every start ended at, those of the polish where it took part; NaN for one that never walked."""
+    values = {}
+    for path, bijection in task.space.bijections.items():
+        shape = np.asarray(walked.theta[path]).shape[1:]
+        values[path] = np.full((starts, *shape), np.nan)
+        for ends in (walked, best):
+            values[path][ends.start] = np.asarray(jax.vmap(bijection.value)(ends.theta[path]))
+    return values

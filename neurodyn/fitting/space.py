@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import equinox as eqx
 import jax
@@ -10,8 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PRNGKeyArray
 
-from .._parameter import NamedParameter, ParameterInfo, check_value, parameters, replace_leaves
-from .._paths import match, named_leaves
+from .._parameter import NamedParameter, ParameterInfo, check_value
+from .._paths import match
 from .._types import FloatArray
 
 
@@ -57,9 +57,8 @@ class Bijection(eqx.Module):
         position = ((jnp.log(value) if self.logarithmic else value) - middle) / half
         return jnp.arctanh(jnp.clip(position, -_EDGE, _EDGE)) / rate
 
-    def sample(self, start: FloatArray, shape: tuple[int, ...], key: PRNGKeyArray) -> FloatArray:
-        """Starts: over the whole box where the user gave one, else around the present value."""
-        uniform = jax.random.uniform(key, (*shape, *start.shape), start.dtype, -1.0, 1.0)
+    def spread_out(self, start: FloatArray, uniform: FloatArray) -> FloatArray:
+        """Points for numbers from -1 to 1: over the whole box where the user gave one, else around the present value."""
         return jnp.arctanh(_EDGE * uniform) if self.sample_whole else start + uniform
 
     def at_bound(self, theta: FloatArray) -> np.ndarray:
@@ -106,31 +105,41 @@ class Space(eqx.Module):
     bijections: dict[str, Bijection]
 
     @classmethod
-    def of(cls, model: Any, paths: Sequence[str], bounds: Mapping[str, tuple[float, float]] | None) -> "Space":
+    def of(
+        cls,
+        known: Mapping[str, NamedParameter],
+        paths: Sequence[str],
+        bounds: Mapping[str, tuple[float, float]] | None = None,
+    ) -> "Space":
         """**Raises:** `ValueError` for bounds of something that is not trained, or that do not hold the present value."""
-        known = parameters(model)
         limits: dict[str, tuple[float, float]] = {}
         for pattern, limit in (bounds or {}).items():
             for path in match(pattern, list(paths), "trained parameter"):
                 limits[path] = limit
         return cls({path: _bijection(known[path], limits.get(path)) for path in paths})
 
-    def encode(self, model: Any) -> dict[str, FloatArray]:
-        leaves = named_leaves(model)
-        return {path: bijection.theta(leaves[path]) for path, bijection in self.bijections.items()}
+    def encode(self, known: Mapping[str, NamedParameter]) -> dict[str, FloatArray]:
+        """The point at which the parameters have their present values."""
+        return {path: bijection.theta(jnp.asarray(known[path].value)) for path, bijection in self.bijections.items()}
 
-    def place(self, model: Any, theta: Mapping[str, FloatArray]) -> Any:
-        """The model with the trained parameters at `theta`."""
-        return replace_leaves(model, {path: b.value(theta[path]) for path, b in self.bijections.items()})
+    def values(self, theta: Mapping[str, FloatArray]) -> dict[str, FloatArray]:
+        """The values of the parameters at a point."""
+        return {path: bijection.value(theta[path]) for path, bijection in self.bijections.items()}
 
-    def starts(self, model: Any, count: int, key: PRNGKeyArray) -> dict[str, FloatArray]:
-        """`count` points: the model's own and random ones."""
-        own = self.encode(model)
-        keys = jax.random.split(key, len(own))
-        drawn = {
-            path: self.bijections[path].sample(own[path], (count - 1,), k) for path, k in zip(own, keys, strict=True)
-        }
-        return {path: jnp.concatenate([own[path][None], drawn[path]]) for path in own}
+    def starts(self, own: Mapping[str, FloatArray], count: int, key: PRNGKeyArray) -> dict[str, FloatArray]:
+        """`count` points: the one given, and others of a scrambled Sobol sequence (Owen 1998, J. Complexity 14:466), which leaves no large gaps."""
+        from scipy.stats import qmc  # takes a while to import
+
+        sizes = {path: int(np.size(x)) for path, x in own.items()}
+        sequence = qmc.Sobol(sum(sizes.values()), rng=np.random.default_rng(np.asarray(jax.random.key_data(key))))
+        cube = 2 * sequence.random_base2(max(0, (count - 1).bit_length()))[: count - 1] - 1
+        points, first = {}, 0
+        for path, x in own.items():
+            part = cube[:, first : first + sizes[path]].reshape(count - 1, *x.shape)
+            drawn = self.bijections[path].spread_out(x, jnp.asarray(part, x.dtype))
+            points[path] = jnp.concatenate([x[None], drawn])
+            first += sizes[path]
+        return points
 
     def at_bound(self, theta: Mapping[str, FloatArray]) -> list[str]:
         """The parameters that lie at a bound of their box."""

@@ -4,10 +4,10 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from .._model import AbstractNeuron, Linearised
-from .._parameter import parameter
-from .._stimulus import AbstractStimulus, Instant
-from .._types import FloatArray, Parameter, RealScalar, State
+from ..._model import AbstractNeuron, Linearised
+from ..._parameter import parameter
+from ..._stimulus import AbstractStimulus, Instant
+from ..._types import FloatArray, Parameter, RealScalar, State
 
 
 class Coupled(AbstractNeuron):

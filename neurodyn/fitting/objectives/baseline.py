@@ -1,0 +1,22 @@
+"""A constant drive."""
+
+import jax.numpy as jnp
+
+from ..._parameter import parameter
+from ..._stimulus import AbstractStimulus, Instant
+from ..._types import FloatArray, Parameter, RealScalar
+
+
+class Baseline(AbstractStimulus):
+    """The same value always: the current that a seal leaks or an amplifier holds."""
+
+    value: Parameter = parameter(0.0)
+
+    def at(self, time: Instant) -> FloatArray:
+        return self.value
+
+    def over(self, time: Instant, width: RealScalar) -> FloatArray:
+        return self.value
+
+    def edges(self) -> FloatArray:
+        return jnp.zeros((0,), self.value.dtype)

@@ -1,0 +1,234 @@
+"""The course of a fit: phase after phase, step after step, with checkpoints in between."""
+
+import dataclasses
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import jax.tree_util as jtu
+import numpy as np
+from tqdm import tqdm
+
+from ..._paths import join
+from ..storage import RunDirectory, Stop
+from ..task import Task
+from .phase import AbstractPhase, Ends, Record
+
+
+class Progress(eqx.Module):
+    """What a callback sees after each step: the name of the `phase`, its `step` (from 0), the `fraction` of it that is over, and per point
+    `loss` and `gradient_norm`, shape (points,)."""
+
+    phase: str
+    step: int
+    fraction: float
+    loss: np.ndarray
+    gradient_norm: np.ndarray
+
+
+@dataclasses.dataclass
+class Course:
+    """Where a fit is. `records` holds what every step so far said, phase by phase; `ends` where the finished phases ended."""
+
+    task: Task
+    phases: Sequence[AbstractPhase]
+    ends: list[Ends]
+    records: list[list[Record]]
+    state: Any = None
+    began: float = dataclasses.field(default_factory=time.monotonic)
+    before: float = 0.0  # seconds that earlier processes worked on it
+
+    @classmethod
+    def begin(cls, task: Task, phases: Sequence[AbstractPhase], starts: Ends) -> "Course":
+        return cls(task, phases, [starts], [[] for _ in phases])
+
+    @property
+    def phase(self) -> int:
+        """Which phase is under way."""
+        return len(self.ends) - 1
+
+    @property
+    def made(self) -> int:
+        """How many steps have been made, of all phases."""
+        return sum(len(records) for records in self.records)
+
+    @property
+    def seconds(self) -> float:
+        return self.before + time.monotonic() - self.began
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Everything, as arrays by path."""
+        stored = {"ends": self.ends, "records": [_joined(records) for records in self.records], "state": self.state}
+        found = {join(k): np.asarray(x) for k, x in jtu.tree_flatten_with_path(stored)[0] if eqx.is_array_like(x)}
+        return found | {"phase": np.asarray(self.phase), "seconds": np.asarray(self.seconds)}
+
+    def restore(self, arrays: dict[str, np.ndarray]) -> None:
+        """Go to where another process was.
+
+        **Raises:** `ValueError` when an array is missing or has another shape or type.
+        """
+        for i in range(1, int(arrays["phase"]) + 1):
+            paths = self.ends[0].theta
+            theta = {path: jnp.asarray(_stored(arrays, f"ends.{i}.theta.{path}")) for path in paths}
+            self.ends.append(Ends(theta, _stored(arrays, f"ends.{i}.start"), _stored(arrays, f"ends.{i}.loss")))
+        self.records = [_parted(arrays, f"records.{i}") for i in range(len(self.phases))]
+        if self.phase < len(self.phases) and self.records[self.phase]:
+            phase = self.phases[self.phase]
+            like = phase.begin(self.task, self.ends[-1])
+            self.state = phase.restored(jtu.tree_map_with_path(lambda keys, x: _like(arrays, keys, x), like))
+        self.before = float(arrays["seconds"])
+        self.began = time.monotonic()
+
+    def follow(
+        self,
+        *,
+        stop: Stop,
+        stop_below: float | None = None,
+        patience: int | None = None,
+        callback: Callable[[Progress], bool | None] | None = None,
+        progress: bool = False,
+        directory: RunDirectory | None = None,
+        every: int = 1,
+    ) -> str:
+        """Make all steps that are left, unless something ends it. **Returns:** why it ended."""
+        reason = None
+        bar = tqdm(total=sum(p.steps() for p in self.phases), initial=self.made, disable=not progress, unit="step")
+        try:
+            while reason is None and self.phase < len(self.phases):
+                phase, records = self.phases[self.phase], self.records[self.phase]
+                bar.set_description(phase.name)
+                if self.state is None:
+                    self.state = phase.begin(self.task, self.ends[-1])
+                if phase.finished(self.state) or len(records) == phase.steps():
+                    self.close()
+                    continue
+                self.state, record = phase.step(self.task, self.state, len(records))
+                records.append(record)
+                bar.update()
+                bar.set_postfix(loss=f"{record.lowest():.4g}", refresh=False)
+                if directory is not None:
+                    directory.log(self._line(phase, record))
+                reason = self._why_stop(stop, stop_below, patience, callback)
+                if reason and reason.startswith(_PHASE_ONLY):
+                    self.close()
+                    reason = None if self.phase < len(self.phases) else reason
+                if directory is not None and (reason is not None or self.made % every == 0):
+                    directory.save(self.made, self.arrays())
+        except KeyboardInterrupt:
+            reason = f"interrupted in {self.phases[min(self.phase, len(self.phases) - 1)].name}"
+        finally:
+            bar.close()
+        if directory is not None and reason is None:
+            directory.save(self.made, self.arrays())
+        return reason or "all steps made"
+
+    def close(self) -> None:
+        """End the phase that is under way, wherever it is."""
+        phase = self.phases[self.phase]
+        ends = self.ends[-1] if self.state is None else phase.end(self.task, self.state)
+        self.ends.append(ends)
+        self.state = None
+
+    def _why_stop(self, stop: Stop, stop_below: float | None, patience: int | None, callback: Any) -> str | None:
+        """Why not to go on after the step just made, or None."""
+        phase, records = self.phases[self.phase], self.records[self.phase]
+        record, made = records[-1], len(records)
+        if len(records) == 1:
+            _check_first(self.task, phase, record)
+        said = Progress(phase.name, made - 1, (made - 1) / phase.steps(), record.loss, record.gradient_norm)
+        if callback is not None and callback(said):
+            return f"stopped by the callback after step {made} of {phase.name}"
+        if stop.signal is not None:
+            return f"interrupted by {stop.signal.name} after step {made} of {phase.name}"
+        if stop_below is not None and record.comparable and record.lowest() < stop_below:
+            return f"{_PHASE_ONLY} below {stop_below:g} after step {made} of {phase.name}"
+        if patience is not None and made > patience and record.comparable:
+            lowest = [r.lowest() for r in records if r.comparable]
+            if len(lowest) > patience and min(lowest[-patience:]) >= min(lowest[:-patience]):
+                return f"{_PHASE_ONLY} no better for {patience} steps, after step {made} of {phase.name}"
+        return None
+
+    def _line(self, phase: AbstractPhase, record: Record) -> dict[str, Any]:
+        """A line of the log."""
+        norm = record.gradient_norm[np.isfinite(record.gradient_norm)]
+        loss = record.loss[np.isfinite(record.loss)]
+        return {
+            "phase": phase.name,
+            "step": len(self.records[self.phase]),
+            "seconds": round(self.seconds, 3),
+            "loss": float(loss.min()) if loss.size else None,
+            "median_loss": float(np.median(loss)) if loss.size else None,
+            "gradient_norm": float(np.median(norm)) if norm.size else None,
+            "points": int(record.loss.size),
+            "skipped": int(record.skipped.sum()),
+        }
+
+
+_PHASE_ONLY = "loss"  # what a reason begins with that ends a phase and not the fit
+
+
+def _check_first(task: Task, phase: AbstractPhase, record: Record) -> None:
+    """Refuse a phase none of whose points has a finite loss and gradient, and point out one without any gradient."""
+    usable = np.isfinite(record.loss) & ~record.skipped
+    if not usable.any():
+        bad = [
+            f"objectives[{i}] ({type(objective).__name__})"
+            for i, objective in enumerate(task.objectives)
+            if not np.isfinite(float(objective.loss(task.model, 0.0)))
+        ]
+        raise ValueError(
+            f"no point of {phase.name} has a finite loss and gradient; at the model given the loss is not finite in: "
+            f"{', '.join(bad) or 'none'}"
+        )
+    norms = record.gradient_norm[usable]
+    if np.isfinite(norms).all() and not norms.any():
+        warnings.warn(
+            "fit: the gradient is zero at every start; a silent model cannot be fitted to spikes: give it more current, wider bounds, or an "
+            "objective that sees the voltage",
+            stacklevel=5,
+        )
+
+
+_COLUMNS = ("start", "loss", "gradient_norm", "skipped")
+
+
+def _joined(records: Sequence[Record]) -> dict[str, np.ndarray]:
+    """The records of a phase in a few arrays."""
+    if not records:
+        return {}
+    columns = {name: np.concatenate([getattr(r, name) for r in records]) for name in _COLUMNS}
+    comparable = np.array([r.comparable for r in records])
+    return {**columns, "comparable": comparable, "sizes": np.array([r.loss.size for r in records])}
+
+
+def _parted(arrays: dict[str, np.ndarray], prefix: str) -> list[Record]:
+    """The records of a phase from what `_joined` made."""
+    if f"{prefix}.sizes" not in arrays:
+        return []
+    cuts = np.cumsum(arrays[f"{prefix}.sizes"])[:-1]
+    columns = [np.split(_stored(arrays, f"{prefix}.{name}"), cuts) for name in _COLUMNS]
+    comparable = _stored(arrays, f"{prefix}.comparable")
+    return [Record(a, b, c, d, bool(e)) for a, b, c, d, e in zip(*columns, comparable, strict=True)]
+
+
+def _stored(arrays: dict[str, np.ndarray], name: str) -> np.ndarray:
+    if name not in arrays:
+        raise ValueError(f"the checkpoint has no {name}: it was written by another version")
+    return arrays[name]
+
+
+def _like(arrays: dict[str, np.ndarray], keys: Any, template: Any) -> Any:
+    """What was stored of a leaf of the state."""
+    if not eqx.is_array_like(template):
+        return template
+    name = join((jtu.DictKey("state"), *keys))
+    array = _stored(arrays, name)
+    if array.shape != np.shape(template) or array.dtype != np.asarray(template).dtype:
+        raise ValueError(
+            f"{name} in the checkpoint is {array.dtype} of shape {array.shape}, must be {np.asarray(template).dtype} of shape {np.shape(template)}"
+        )
+    return jnp.asarray(array) if isinstance(template, jax.Array) else array

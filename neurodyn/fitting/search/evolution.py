@@ -1,0 +1,110 @@
+"""Evolution: a search without gradients, for a landscape that has none to offer yet."""
+
+from typing import Any, ClassVar
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+
+from ..devices import spread
+from ..task import Task
+from .phase import AbstractPhase, Ends, Record, exact_losses, smooth_losses
+from .polish import flatten
+
+
+class Evolution(AbstractPhase):
+    """CMA-ES by `cma` (extra `evolution`), each generation evaluated as one batch.
+
+    It begins at the best of the points it is given and hands on its last generation, with the best point ever seen in the place of the worst.
+
+    The state is what every generation's losses were: the same random numbers and the same losses lead to the same search, so that it is gone on with
+    by telling them again.
+
+    Source: Hansen and Ostermeier (2001), Evolutionary Computation 9:159.
+    """
+
+    name: ClassVar[str] = "evolution"
+
+    count: int = eqx.field(static=True)
+    population: int = eqx.field(static=True)
+    seed: int = eqx.field(static=True)
+    exact: bool = eqx.field(
+        static=True
+    )  # whether the losses are those of the last phase, not the smooth ones of the first stage
+
+    def steps(self) -> int:
+        return self.count
+
+    def begin(self, task: Task, ends: Ends) -> Any:
+        losses = self._losses(task, spread(ends.theta, ends.start.size))
+        first = int(np.argmin(losses))
+        theta = {path: np.asarray(x)[first] for path, x in ends.theta.items()}
+        return {"origin": theta, "told": np.full((self.count, self.population), np.nan), "live": None}
+
+    def _losses(self, task: Task, theta: Any) -> np.ndarray:
+        found = exact_losses(task, theta) if self.exact else smooth_losses(task, theta, jnp.asarray(0.0))
+        return np.asarray(found, float)
+
+    def restored(self, state: Any) -> Any:
+        return state
+
+    def _live(self, state: Any, made: int) -> "_Live":
+        """The strategy after `made` generations."""
+        if state["live"] is not None:
+            return state["live"]
+        live = _Live.begin(state["origin"], self.population, self.seed)
+        for losses in state["told"][:made]:
+            live.tell(live.ask(), losses)
+        return live
+
+    def step(self, task: Task, state: Any, index: int) -> tuple[Any, Record]:
+        live = self._live(state, index)
+        points = live.ask()
+        losses = self._losses(task, spread(live.unflatten(points), self.population))
+        told = np.array(state["told"])
+        told[index] = np.where(np.isfinite(losses), losses, 1e30)  # a number that sorts last
+        live.tell(points, told[index])
+        return {**state, "told": told, "live": live}, Record.of_losses(np.arange(self.population), losses, self.exact)
+
+    def finished(self, state: Any) -> str | None:
+        return None
+
+    def end(self, task: Task, state: Any) -> Ends:
+        """The last generation and the best point ever seen."""
+        live = self._live(state, int(np.isfinite(state["told"][:, 0]).sum()))
+        points, losses = np.array(live.points), np.array(live.losses)
+        worst = int(np.argmax(losses))
+        points[worst], losses[worst] = live.strategy.result.xbest, live.strategy.result.fbest
+        theta = {path: jnp.asarray(x) for path, x in live.unflatten(points).items()}
+        return Ends(theta, np.arange(self.population), losses)
+
+
+class _Live:
+    """A strategy at work, with its last generation."""
+
+    def __init__(self, strategy: Any, unflatten: Any):
+        self.strategy, self.unflatten = strategy, unflatten
+        self.points = self.losses = np.zeros((0,))
+
+    @classmethod
+    def begin(cls, origin: dict[str, np.ndarray], population: int, seed: int) -> "_Live":
+        try:
+            import cma
+        except ImportError:
+            raise ImportError("evolution needs cma: pip install 'neurodyn[evolution]'") from None
+        flat, unflatten = flatten({path: x[None] for path, x in origin.items()})
+        generator = np.random.default_rng(seed)
+        options = {
+            "popsize": population,
+            "randn": lambda *shape: generator.standard_normal(shape),
+            "seed": np.nan,  # leaves NumPy's global generator alone
+            "verbose": -9,
+        }
+        return cls(cma.CMAEvolutionStrategy(flat[0], 0.5, options), unflatten)
+
+    def ask(self) -> np.ndarray:
+        return np.stack(self.strategy.ask())
+
+    def tell(self, points: np.ndarray, losses: np.ndarray) -> None:
+        self.strategy.tell(list(points), list(losses))
+        self.points, self.losses = points, losses
