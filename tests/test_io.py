@@ -39,9 +39,22 @@ def test_abf():
 
 
 @needs_data
-def test_abf_of_a_voltage_clamp_is_refused():
-    with pytest.raises(DataError, match="0013.abf: is a voltage clamp"):
-        read_abf(recording("171116sh_0013.abf"))
+def test_abf_of_a_voltage_clamp():
+    found = read_abf(recording("171116sh_0013.abf"))
+    assert (found.clamp, found.sweeps, found.command_unit, found.response_unit) == ("voltage", 13, "mV", "pA")
+    np.testing.assert_allclose([found.command[0, 0], found.command.min(), found.command.max()], [-70, -110, -50])
+    assert -1000 < found.response.min() < -500
+    assert found.require("voltage") is found
+    with pytest.raises(DataError, match="0013.abf: is a voltage clamp .* must be a current clamp"):
+        found.require("current")
+
+
+@needs_data
+def test_reading_abf_leaves_the_print_options_alone():
+    pytest.importorskip("pyabf")
+    before = np.get_printoptions()
+    read_abf(recording("171116sh_0018.abf"))
+    assert np.get_printoptions() == before
 
 
 @needs_data
@@ -217,7 +230,7 @@ def test_what_is_not_a_file(tmp_path):
         "empty.abf": "is empty",
         "none.csv": "No such file",
         "x\0.csv": "null byte",
-        "x.pkl": "has the suffix '.pkl', must be one of .abf, .csv, .npz",
+        "x.pkl": "has the suffix '.pkl', must be one of .abf, .csv, .npz, .nwb",
     }.items():
         with pytest.raises(DataError, match=reason):
             read(tmp_path / name)

@@ -6,20 +6,22 @@ from typing import Any
 
 import numpy as np
 
+from .checks import clamp_of, make_recording
 from .files import DataError, check_file
-from .recording import Recording, make_recording
+from .recording import Recording
 
 
 def read_abf(path: str | os.PathLike[str], channel: int = 0) -> Recording:
-    """Every sweep of a current-clamp recording in Axon's format, by pyABF (extra `io`).
+    """Every sweep of a current-clamp or voltage-clamp recording in Axon's format, by pyABF (extra `io`).
 
-    **Arguments:** `path`; `channel`, the input whose voltage is wanted. The command is that of the output of the same number.
+    **Arguments:** `path`; `channel`, the input that is wanted. The command is that of the output of the same number.
 
-    **Raises:** `DataError` for a file that is damaged, cut short, of a voltage clamp, or has its command in another file. `ImportError` without pyABF.
+    **Raises:** `DataError` for a file that is damaged, cut short, or has its command in another file. `ImportError` without pyABF.
     """
     path = check_file(path)
     try:
-        import pyabf
+        with np.printoptions():  # which the import changes for everyone
+            import pyabf
     except ImportError:
         raise ImportError(f"{path}: reading ABF needs pyabf: pip install 'neurodyn[io]'") from None
     with warnings.catch_warnings():
@@ -49,11 +51,13 @@ def read_abf(path: str | os.PathLike[str], channel: int = 0) -> Recording:
     if len({len(x) for pair in sweeps for x in pair}) != 1:
         raise DataError(f"{path}: has sweeps of different lengths, must have equal ones")
     response, command = (np.stack(x) for x in zip(*sweeps, strict=True))
-    if units[0] in ("pA", "nA") and units[1] in ("mV", "V"):
-        raise DataError(
-            f"{path}: is a voltage clamp (current in {units[0]}, command in {units[1]}), must be a current clamp"
-        )
-    return make_recording(path, dt=1e3 / abf.dataRate, command=(command, units[1]), response=(response, units[0]))
+    return make_recording(
+        path,
+        dt=1e3 / abf.dataRate,
+        command=(command, units[1]),
+        response=(response, units[0]),
+        clamp=clamp_of(units[1], units[0]),
+    )
 
 
 def _sweep(abf: Any, index: int, channel: int) -> tuple[np.ndarray, np.ndarray]:

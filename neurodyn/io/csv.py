@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
+from .checks import make_recording, regular_spacing
 from .files import DataError, check_file
-from .recording import Recording, make_recording, regular_spacing
+from .recording import Recording
 
 
 _COLUMNS = "time_ms with current_<unit> or voltage_<unit> or both, or spike_time_ms alone"

@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 from numpy.lib import format as npy
 
+from .checks import make_recording
 from .files import LIMIT, DataError, check_file
-from .recording import Recording, make_recording
+from .recording import Recording
 
 
 _NAMES = "dt_ms with current_<unit> or voltage_<unit> or both, of shape (n,) or (sweeps, n), or spike_time_ms; start_ms if not 0"

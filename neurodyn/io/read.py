@@ -7,14 +7,15 @@ from .abf import read_abf
 from .csv import read_csv
 from .files import DataError
 from .npz import read_npz
+from .nwb import read_nwb
 from .recording import Recording
 
 
-_READERS = {".abf": read_abf, ".csv": read_csv, ".npz": read_npz}
+_READERS = {".abf": read_abf, ".csv": read_csv, ".npz": read_npz, ".nwb": read_nwb}
 
 
 def read(path: str | os.PathLike[str]) -> Recording:
-    """Read an `.abf`, `.csv` or `.npz` file.
+    """Read an `.abf`, `.csv`, `.npz` or `.nwb` file.
 
     **Raises:** `DataError`, also for another suffix.
     """

@@ -2,38 +2,37 @@
 
 import dataclasses
 import math
-from pathlib import Path
+from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 
+from .._table import as_html, as_text
+from .features import Features, measure_features
 from .files import DataError
+from .passive import Passive, measure_passive
+from .protocol import ProtocolStep, find_steps
 
 
-#: Units that are converted on reading: to what, and by which factor.
-_CONVERSIONS = {
-    "V": ("mV", 1e3),
-    "uV": ("mV", 1e-3),
-    "nA": ("pA", 1e3),
-    "uA": ("pA", 1e6),
-    "fA": ("pA", 1e-3),
-}
-_COMMANDS = ("pA", "uA/cm2")
-_LARGEST = 500.0  # mV
-_SMALLEST = 0.5  # mV; a membrane voltage that never gets this far from zero is one in volts
+Clamp = Literal["current", "voltage"]
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class Recording:
-    """Sweeps of a current-clamp experiment.
+    """Sweeps of a current-clamp or a voltage-clamp experiment; shows itself as a table of what it holds.
 
     **Fields:**
 
     - `name`: where it came from.
     - `dt`: spacing of the samples, ms; the first is at `start` ms.
-    - `command`: the injected current, shape (sweeps, n), in `command_unit` (pA or uA/cm2); None when the file has none.
-    - `response`: the voltage in mV, shape (sweeps, n); None when the file has none.
+    - `command`: what was imposed, shape (sweeps, n), in `command_unit`: the injected current (pA or uA/cm2) of a current clamp, the voltage (mV) of a
+      voltage clamp; None when the file has none.
+    - `response`: what was measured, shape (sweeps, n), in `response_unit`: the voltage (mV) of a current clamp, the current (pA or uA/cm2) of a voltage
+      clamp; None when the file has none.
     - `spikes`: spike times in ms, shape (k,), sorted; None when the file has none.
     - `notes`: what was converted on reading.
+    - `clamp`: "current" or "voltage", which of the two was imposed.
+    - `response_unit`: mV in a current clamp; pA, unless told, or uA/cm2 in a voltage clamp.
     """
 
     name: str
@@ -44,6 +43,12 @@ class Recording:
     spikes: np.ndarray | None = None
     start: float = 0.0
     notes: tuple[str, ...] = ()
+    clamp: Clamp = "current"
+    response_unit: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.response_unit:
+            object.__setattr__(self, "response_unit", "mV" if self.clamp == "current" else "pA")
 
     @property
     def sweeps(self) -> int:
@@ -61,129 +66,81 @@ class Recording:
         return self.start + self.dt * (self.samples - 1)
 
     @property
-    def response_unit(self) -> str:
-        return "mV"
+    def times(self) -> np.ndarray:
+        """When the samples were taken, ms, shape (n,)."""
+        return self.start + self.dt * np.arange(self.samples)
 
+    def _table(self) -> tuple[list[str], list[list[str]]]:
+        rows = [[f"{self.clamp} clamp", f"{self.sweeps} sweeps of {self.samples} samples"]] if self.sweeps else []
+        if self.sweeps:
+            rows.append(["time", f"{self.start:g} to {self.stop:g} ms, every {self.dt:g} ms"])
+        for name, values, unit in (
+            ("command", self.command, self.command_unit),
+            ("response", self.response, self.response_unit),
+        ):
+            if values is not None:
+                rows.append([name, f"{values.min():g} to {values.max():g} {unit}"])
+        if self.spikes is not None and self.spikes.size:
+            rows.append(["spikes", f"{self.spikes.size}, {self.spikes[0]:g} to {self.spikes[-1]:g} ms"])
+        return [self.name, ""], rows + [["note", note] for note in self.notes]
 
-def convert(path: Path, what: str, values: np.ndarray, unit: str) -> tuple[np.ndarray, str, tuple[str, ...]]:
-    """Values in the unit neurodyn counts in, that unit, and a note of what was done."""
-    unit = unit.strip().replace("µ", "u").replace("μ", "u").replace("cm^2", "cm2").replace("cm²", "cm2")
-    if unit not in _CONVERSIONS:
-        return values, unit, ()
-    target, factor = _CONVERSIONS[unit]
-    return values * factor, target, (f"{path}: {what} converted from {unit} to {target}",)
+    def __repr__(self) -> str:
+        return as_text(*self._table())
 
+    def _repr_html_(self) -> str:
+        return as_html(*self._table())
 
-def check_samples(path: Path, what: str, values: np.ndarray, dt: float, start: float = 0.0) -> None:
-    """Refuse samples of shape (sweeps, n) that are not finite.
+    def require(self, clamp: Clamp) -> "Recording":
+        """The recording itself, if it is of this clamp.
 
-    **Raises:** `DataError` with the first bad sample's sweep, index and time.
-    """
-    bad = ~np.isfinite(values)
-    if bad.any():
-        sweep, index = (int(i) for i in np.argwhere(bad)[0])
-        raise DataError(
-            f"{path}: {what} of sweep {sweep} is {values[sweep, index]} at sample {index} ({start + index * dt:g} ms), must be finite; "
-            f"{int(bad.sum())} samples are not"
+        **Raises:** `DataError` if it is of the other one.
+        """
+        if clamp == self.clamp:
+            return self
+        measured = "voltage" if self.clamp == "current" else "current"
+        found = [f"{measured} in {self.response_unit}"] if self.response is not None else []
+        found += [f"command in {self.command_unit}"] if self.command is not None else []
+        raise DataError(f"{self.name}: is a {self.clamp} clamp ({', '.join(found)}), must be a {clamp} clamp")
+
+    def steps(self, shortest: float = 0.5) -> tuple[ProtocolStep, ...]:
+        """The steps of the command, sweep by sweep and in order of time, found from the command alone.
+
+        A step is a level other than the holding level that the command jumps to (within 1 ms) and stays at. Ramps are none, nor is a level that a
+        ramp leads to. The command may be a measured one, with noise: a step must then exceed eight times the noise. Where one sweep goes from step to
+        step without a change of level, the step is parted where more than half of all sweeps change.
+
+        **Arguments:** `shortest`, how long a level must last to count, ms.
+
+        **Returns:** `ProtocolStep`s; none for a sweep that stays at its holding level.
+
+        **Raises:** `DataError` for a recording without a command.
+        """
+        if self.command is None:
+            raise DataError(f"{self.name}: has no command, so its steps are unknown; record the command too")
+        return find_steps(self.command, self.dt, self.start, shortest)
+
+    def passive(self, step: ProtocolStep | None = None) -> Passive:
+        """What the membrane does below threshold, from a hyperpolarising step from the holding level; see `Passive` for the definitions.
+
+        Of the steps that stand alone and hold no spike, repeats are averaged, and of the averages the one that stands out most (amplitude times the
+        root of the repeats) is taken.
+
+        **Arguments:** `step`, one of `steps()`: it and its repeats are taken instead.
+
+        **Raises:** `DataError` for a voltage clamp, for a command that is not in pA, and where there is no such step.
+        """
+        return measure_passive(self.require("current"), step)
+
+    def features(
+        self, steps: Sequence[ProtocolStep] | None = None, *, slope: float = 20.0, threshold: float = -20.0
+    ) -> Features:
+        """The spikes in each step of each sweep; see `Features` and `Spike` for the definitions.
+
+        **Arguments:** `steps`, of this recording's sweeps, or None for all of `steps()`; `slope`, the rise that is the onset of a spike, mV/ms; `threshold`,
+        the voltage that it must pass, mV.
+
+        **Raises:** `DataError` for a voltage clamp, for a recording without a voltage, and for a step of a sweep that is not there.
+        """
+        return measure_features(
+            self.require("current"), self.steps() if steps is None else tuple(steps), slope, threshold
         )
-
-
-def make_recording(
-    path: Path,
-    *,
-    dt: float,
-    start: float = 0.0,
-    command: tuple[np.ndarray, str] | None = None,
-    response: tuple[np.ndarray, str] | None = None,
-    spikes: np.ndarray | None = None,
-) -> Recording:
-    """A recording from arrays of shape (sweeps, n) with their units, checked and converted.
-
-    **Raises:** `DataError`.
-    """
-    notes: tuple[str, ...] = ()
-    arrays: dict[str, np.ndarray] = {}
-    unit = ""
-    if (command is not None or response is not None) and not (math.isfinite(dt) and dt > 0):
-        raise DataError(f"{path}: its sampling interval is {dt:g} ms, must be finite and > 0")
-    for what, pair in (("command", command), ("response", response)):
-        if pair is None:
-            continue
-        values, found, note = convert(path, what, np.asarray(pair[0], float), pair[1])
-        if values.ndim != 2 or values.shape[1] < 2 or values.shape[0] < 1:
-            raise DataError(
-                f"{path}: {what} has shape {values.shape}, must be (sweeps, samples) with at least 2 samples"
-            )
-        check_samples(path, what, values, dt, start)
-        arrays[what], notes = values, notes + note
-        if what == "command":
-            unit = found
-            if unit not in _COMMANDS:
-                raise DataError(
-                    f"{path}: its command is in {unit!r}, must be a current in {', '.join(_COMMANDS)} or nA (current clamp)"
-                )
-        elif found != "mV":
-            raise DataError(f"{path}: its response is in {found!r}, must be a voltage in mV or V (current clamp)")
-    _check_voltage(path, arrays.get("response"))
-    shapes = {array.shape for array in arrays.values()}
-    if len(shapes) > 1:
-        raise DataError(
-            f"{path}: command {arrays['command'].shape} and response {arrays['response'].shape} differ in shape"
-        )
-    return Recording(
-        path.name, dt, arrays.get("command"), unit, arrays.get("response"), _check_spikes(path, spikes), start, notes
-    )
-
-
-def _check_voltage(path: Path, voltage: np.ndarray | None) -> None:
-    if voltage is None:
-        return
-    largest = float(np.abs(voltage).max())
-    if largest > _LARGEST:
-        raise DataError(
-            f"{path}: its voltage reaches {largest:g} mV, must stay within {_LARGEST:g} mV; are the units right?"
-        )
-    if largest < _SMALLEST:
-        raise DataError(f"{path}: its voltage never exceeds {largest:g} mV: it seems to be in V; say so by the unit")
-
-
-def _check_spikes(path: Path, spikes: np.ndarray | None) -> np.ndarray | None:
-    if spikes is None:
-        return None
-    if spikes.ndim != 1 or spikes.size == 0:
-        raise DataError(
-            f"{path}: spike times have shape {spikes.shape}, must be one-dimensional with at least one spike"
-        )
-    if not np.isfinite(spikes).all():
-        i = int(np.argmin(np.isfinite(spikes)))
-        raise DataError(f"{path}: spike time {i} is {spikes[i]}, must be finite")
-    if (np.diff(spikes) <= 0).any():
-        i = int(np.argmax(np.diff(spikes) <= 0)) + 1
-        raise DataError(
-            f"{path}: spike time {i} is {spikes[i]:g} ms, must be later than the one before ({spikes[i - 1]:g} ms)"
-        )
-    return np.asarray(spikes, float)
-
-
-def regular_spacing(path: Path, times: np.ndarray) -> float:
-    """The spacing of equally spaced times, ms.
-
-    **Raises:** `DataError` where a time is off its place by more than a fiftieth of the spacing.
-    """
-    if times.size < 2:
-        raise DataError(f"{path}: has {times.size} samples, must have at least 2")
-    bad = ~np.isfinite(times)
-    if bad.any():
-        raise DataError(f"{path}: time of sample {int(np.argmax(bad))} is {times[bad][0]}, must be finite")
-    dt = float(times[-1] - times[0]) / (times.size - 1)
-    if not dt > 0:
-        raise DataError(f"{path}: its sampling interval is {dt:g} ms, must be > 0")
-    off = np.abs(times - (times[0] + dt * np.arange(times.size)))
-    if off.max() > dt / 50:
-        steps = np.diff(times)
-        i = int(np.argmax(np.abs(steps - np.median(steps))))
-        raise DataError(
-            f"{path}: samples are not equally spaced: sample {i + 1} comes {steps[i]:g} ms after the one before, most come {np.median(steps):g} ms "
-            "after; resample first"
-        )
-    return float(f"{dt:.9g}")  # the written decimals, not the last bits of their difference

@@ -5,4 +5,5 @@ from .firing import f_i_curve as f_i_curve
 from .fitted import loss as loss, parameters as parameters
 from .plane import phase_plane as phase_plane
 from .raster import raster as raster
+from .recording import f_i as f_i, recording as recording
 from .trace import trace as trace
