@@ -54,16 +54,16 @@ class CurrentTrace(AbstractObjective):
     command: FloatArray  # mV, at the samples
     slope: FloatArray  # of the command, mV/ms
     electrode: Electrode | None
-    holding: Parameter = parameter(unit="mV", trainable=False, potential=True)
-    offset: Parameter = parameter(trainable=False)
-    leak: Parameter = parameter(unit="mS/cm2", lower=0.0, trainable=False)
-    capacitance: Parameter = parameter(unit="uF/cm2", trainable=False)
     noise: float = eqx.field(static=True)
     dt: float = eqx.field(static=True)
     substeps: int = eqx.field(static=True)
     t0: float = eqx.field(static=True)
     series: bool = eqx.field(static=True)
     weight: float = eqx.field(static=True)
+    holding: Parameter = parameter(unit="mV", trainable=False, potential=True)
+    offset: Parameter = parameter(trainable=False)
+    leak: Parameter = parameter(unit="mS/cm2", lower=0.0, trainable=False)
+    capacitance: Parameter = parameter(unit="uF/cm2", trainable=False)
 
     def __init__(
         self,
@@ -160,7 +160,7 @@ def _is_blank(stimulus: AbstractStimulus, times: np.ndarray, dt: float, blank: f
     edges = edges[(np.abs(after - before) > 1.0) & (edges > times[0])]  # the first sample is where the run begins
     since, hair = times[:, None] - edges[None, :], 1e-3 * dt
     # Of an edge between two samples, the nearer has half of its charge at least.
-    return ((since >= -dt / 2 - hair) & (since <= max(blank, dt / 2) + hair)).any(axis=1)
+    return np.any((since >= -dt / 2 - hair) & (since <= max(blank, dt / 2) + hair), axis=1)
 
 
 def _slope(stimulus: AbstractStimulus, times: np.ndarray, dt: float) -> FloatArray:

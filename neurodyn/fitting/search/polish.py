@@ -18,6 +18,9 @@ from .phase import AbstractPhase, Ends, Record, exact_losses
 _LADDER = np.array([0.1, 1.0, 10.0, 100.0])  # dampings tried at once, times the present one
 _LARGEST = 0.5  # step in a parameter's natural unit
 _HOPELESS = 1e8  # damping beyond which a point stays where it is
+_BLOCK = 4  # points that go through the compiled programs together
+_PROBE = 0.1  # of a step, at which its curvature is measured
+_BENT = 0.75  # curvature of a step, relative to its length, beyond which it is not corrected
 
 
 class Polish(AbstractPhase):
@@ -25,7 +28,11 @@ class Polish(AbstractPhase):
     and many residuals.
 
     Four dampings are tried at once and the best is taken, because the batch makes them cheap and because a step that loses or gains a spike is seen
-    in the loss only. Damping is relative to the diagonal (Marquardt 1963, SIAM J. Appl. Math. 11:431).
+    in the loss only. Each step is bent along the valley it goes through, which in problems with sloppy directions saves most of the steps. After an
+    eighth and a quarter of the steps the worse half of the points is given up.
+
+    Sources: Marquardt (1963), SIAM J. Appl. Math. 11:431 (damping relative to the diagonal); Transtrum and Sethna (2012), arXiv:1201.5885 (geodesic
+    acceleration).
     """
 
     name: ClassVar[str] = "polish"
@@ -47,27 +54,24 @@ class Polish(AbstractPhase):
         }
 
     def step(self, task: Task, state: Any, index: int) -> tuple[Any, Record]:
-        theta, points = state["theta"], state["start"].size
-        loss, hessian, slope = (np.asarray(x, float) for x in _normal(task, spread(theta, points)))
-        loss = np.where(np.isfinite(loss), loss, np.inf)
-        flat, unflatten = flatten(theta)
-        dampings = state["damping"][:, None] * _LADDER
-        moves = np.stack([_moves(h, g, d) for h, g, d in zip(hessian, slope, dampings, strict=True)])
-        tried = flat[:, None, :] + moves  # (points, dampings, parameters)
-        many = unflatten(tried.reshape(-1, tried.shape[-1]))
-        losses = np.asarray(exact_losses(task, spread(many, points * _LADDER.size)), float).reshape(points, -1)
-        which = np.argmin(losses, axis=1)
-        reached = losses[np.arange(points), which]
-        better = (reached < loss) & ~state["done"]
-        flat = np.where(better[:, None], tried[np.arange(points), which], flat)
-        damping = np.where(
-            better, np.maximum(dampings[np.arange(points), which], 1e-9), state["damping"] * _LADDER[-1] * 10
-        )
-        small = better & (loss - reached < 1e-7 * loss)
-        after = np.where(better, reached, loss)
-        done = state["done"] | small | (damping > _HOPELESS) | (after < 1e-24)
-        state = {**state, "theta": unflatten(flat), "loss": after, "damping": damping, "done": done}
-        return state, Record.of_losses(state["start"], after, True)
+        flat, unflatten = flatten(state["theta"])
+        loss, damping, done = state["loss"].copy(), state["damping"].copy(), state["done"].copy()
+        if index in (self.count // 8, self.count // 4):
+            done |= _worse_half(loss, done)
+        active = np.flatnonzero(~done)
+        for first in range(0, active.size, _BLOCK):
+            real = active[first : first + _BLOCK]
+            places = np.resize(real, min(_BLOCK, done.size))  # a block is always full, or it would be compiled again
+            reached, points, used = _advance(task, flat[places], damping[places], unflatten)
+            before, n = reached.before[: real.size], real.size
+            better = reached.loss[:n] < before
+            flat[real] = np.where(better[:, None], points[:n], flat[real])
+            loss[real] = np.where(better, reached.loss[:n], before)
+            damping[real] = np.where(better, np.maximum(used[:n], 1e-9), damping[real] * 10 * _LADDER[-1])
+            small = better & (before - reached.loss[:n] < 1e-6 * before)
+            done[real] = small | (damping[real] > _HOPELESS) | (loss[real] < 1e-24)
+        state = {**state, "theta": unflatten(flat), "loss": loss, "damping": damping, "done": done}
+        return state, Record.of_losses(state["start"], loss, True)
 
     def restored(self, state: Any) -> Any:
         return state
@@ -79,9 +83,66 @@ class Polish(AbstractPhase):
         return Ends({path: jnp.asarray(x) for path, x in state["theta"].items()}, state["start"], state["loss"])
 
 
+class _Reached(eqx.Module):
+    """Losses of some points before a step, and after the best of those tried."""
+
+    before: np.ndarray
+    loss: np.ndarray
+
+
+def _advance(
+    task: Task, flat: np.ndarray, damping: np.ndarray, unflatten: Any
+) -> tuple[_Reached, np.ndarray, np.ndarray]:
+    """The best of several steps from each point. **Returns:** losses, the points reached, and the dampings that led there."""
+    k = flat.shape[0]
+    theta = spread(unflatten(flat), k)
+    residuals, jacobian, hessian, slope = _linearise(task, theta)
+    before = np.asarray(jnp.sum(residuals**2, axis=1), float)
+    h, g = np.asarray(hessian, float), np.asarray(slope, float)
+    usable = np.asarray(np.isfinite(h).all(axis=(1, 2)) & np.isfinite(g).all(axis=1) & np.isfinite(before))
+    h, g = np.where(usable[:, None, None], h, np.eye(g.shape[1])), np.where(usable[:, None], g, 0.0)
+    scale = np.diagonal(h, axis1=1, axis2=2) + 1e-9 * np.trace(h, axis1=1, axis2=2)[:, None] + 1e-300
+    dampings = damping[:, None] * _LADDER
+    damped = h[:, None] + dampings[..., None, None] * (scale[:, None, :, None] * np.eye(g.shape[1]))
+    moves = _solve(damped, np.broadcast_to(-g[:, None], (k, _LADDER.size, g.shape[1])))
+    moves /= np.maximum(1.0, np.abs(moves).max(-1, keepdims=True) / _LARGEST)
+    curvature = _curvature(task, theta, spread(jnp.asarray(moves, residuals.dtype), k), residuals, jacobian)
+    bend = _solve(damped, -np.asarray(curvature, float))
+    weight = np.sqrt(scale)[:, None]
+    bent = 2 * np.linalg.norm(bend * weight, axis=-1) / (np.linalg.norm(moves * weight, axis=-1) + 1e-300)
+    moves = np.where((bent < _BENT)[..., None], moves + bend / 2, moves)
+    tried = flat[:, None] + moves
+    losses = np.asarray(exact_losses(task, spread(unflatten(tried.reshape(-1, g.shape[1])), k * _LADDER.size)), float)
+    losses = losses.reshape(k, -1)
+    each, which = np.arange(k), np.argmin(losses, axis=1)
+    reached = _Reached(np.where(usable, before, np.inf), losses[each, which])
+    return reached, tried[each, which], dampings[each, which]
+
+
+def _solve(matrices: np.ndarray, vectors: np.ndarray) -> np.ndarray:
+    """Solutions of symmetric systems, zero where they have none; shapes (..., n, n) and (..., n)."""
+    good = np.isfinite(vectors).all(-1)
+    try:
+        solved = np.linalg.solve(matrices, np.where(good[..., None], vectors, 0.0)[..., None])[..., 0]
+    except np.linalg.LinAlgError:  # a parameter that changes nothing
+        solved = np.einsum(
+            "...ij,...j", np.linalg.pinv(matrices, hermitian=True), np.where(good[..., None], vectors, 0.0)
+        )
+    return np.where(np.isfinite(solved), solved, 0.0)
+
+
+def _worse_half(loss: np.ndarray, done: np.ndarray) -> np.ndarray:
+    """Which of the points that are under way are in the worse half of all, a block at least being left."""
+    order = np.argsort(np.where(done, np.inf, loss), kind="stable")
+    left = max(_BLOCK, -(-int((~done).sum()) // 2))
+    worse = np.zeros(loss.size, bool)
+    worse[order[left:]] = True
+    return worse
+
+
 @eqx.filter_jit
-def _normal(task: Task, theta: Mapping[str, FloatArray]) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Loss, `J^T J` and `J^T r` of the exact residuals at each of several points."""
+def _linearise(task: Task, theta: Mapping[str, FloatArray]):
+    """Exact residuals r and their Jacobian J at each of several points, `J^T J` and `J^T r`."""
 
     def one(point):
         vector, unravel = jax.flatten_util.ravel_pytree(point)
@@ -91,9 +152,27 @@ def _normal(task: Task, theta: Mapping[str, FloatArray]) -> tuple[FloatArray, Fl
             return r, r
 
         jacobian, r = jax.jacfwd(residuals, has_aux=True)(vector)
-        return jnp.sum(r**2), jacobian.T @ jacobian, jacobian.T @ r
+        return r, jacobian, jacobian.T @ jacobian, jacobian.T @ r
 
     return jax.vmap(one)(dict(theta))
+
+
+@eqx.filter_jit
+def _curvature(
+    task: Task, theta: Mapping[str, FloatArray], moves: FloatArray, residuals: FloatArray, jacobian: FloatArray
+):
+    """`J^T r''`, the second derivative of the residuals along each of several moves from each point, from a difference."""
+
+    def one(point, moves, r, jacobian):
+        vector, unravel = jax.flatten_util.ravel_pytree(point)
+
+        def along(move):
+            probed = task.exact_residuals(unravel(vector + _PROBE * move))
+            return jacobian.T @ (2 / _PROBE * ((probed - r) / _PROBE - jacobian @ move))
+
+        return jax.vmap(along)(moves)
+
+    return jax.vmap(one)(dict(theta), moves, residuals, jacobian)
 
 
 def flatten(theta: Mapping[str, np.ndarray]):
@@ -108,12 +187,3 @@ def flatten(theta: Mapping[str, np.ndarray]):
         return {p: x.reshape(-1, *s).astype(dtype) for p, x, s in zip(paths, parts, shapes, strict=True)}
 
     return np.concatenate([theta[p].reshape(theta[p].shape[0], -1) for p in paths], axis=1), unflatten
-
-
-def _moves(hessian: np.ndarray, slope: np.ndarray, dampings: np.ndarray) -> np.ndarray:
-    """A step for each damping, shape (dampings, parameters); none where the numbers are not finite."""
-    if not (np.isfinite(hessian).all() and np.isfinite(slope).all()):
-        return np.zeros((dampings.size, slope.size))
-    scale = np.diag(hessian) + 1e-9 * max(np.trace(hessian), 1e-30)
-    moves = [np.linalg.lstsq(hessian + d * np.diag(scale), -slope, rcond=None)[0] for d in dampings]
-    return np.clip(np.stack(moves), -_LARGEST, _LARGEST)
