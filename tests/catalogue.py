@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import lineax as lx
 
 import neurodyn as nd
-from neurodyn.channels import Leak, Potassium, Sodium
+from neurodyn.channels import HCurrent, Leak, Potassium, SlowPotassium, SlowSodium, Sodium
 from neurodyn.kinetics import InfTau
 
 
@@ -110,6 +110,18 @@ def _inf_tau_cell() -> nd.PointCell:
     return nd.PointCell({"na": Sodium(), "k": Potassium(), "m": Potassium(g=0.5, n=gate), "leak": Leak()})
 
 
+def _slow_cell() -> nd.PointCell:
+    channels = {
+        "na": SlowSodium(),
+        "k": Potassium(),
+        "m": SlowPotassium(),
+        "h": HCurrent(),
+        "fast_h": HCurrent.cortical(),
+        "leak": Leak(),
+    }
+    return nd.PointCell(channels)
+
+
 def entries() -> dict[str, Entry]:
     """The catalogue by name."""
     hh = nd.HodgkinHuxley()
@@ -119,6 +131,7 @@ def entries() -> dict[str, Entry]:
         "relative_to_rest": Entry(nd.HodgkinHuxley.relative_to_rest(), drive),
         "absolute": Entry(hh.to_absolute(5000.0), 50.0 * drive),
         "point_cell": Entry(_inf_tau_cell(), drive),
+        "slow_gates": Entry(_slow_cell(), drive),
         "morris_lecar": Entry(nd.MorrisLecar.snic(), 8.0 * drive),
         "wang_buzsaki": Entry(nd.WangBuzsaki(), drive),
         "reduced_traub_miles": Entry(nd.ReducedTraubMiles(), drive),
@@ -129,6 +142,7 @@ def entries() -> dict[str, Entry]:
         "lif": Entry(nd.LIF(), nd.Step(3.0, 1.01)),
         "adaptive_lif": Entry(nd.AdaptiveLIF(), nd.Step(30.0, 1.01)),
         "glif": Entry(nd.GLIF(), nd.Step(4000.0, 1.01)),
+        "gif": Entry(nd.points.GIF(), nd.Step(4000.0, 1.01)),
         "eif": Entry(nd.EIF(), nd.Step(15.0, 1.01)),
         "qif": Entry(nd.QIF(), nd.Step(200.0, 1.01)),
         "theta": Entry(nd.Theta(), nd.Step(200.0, 1.01)),

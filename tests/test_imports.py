@@ -64,16 +64,17 @@ _LAYERS = [
     {"_numerics", "_paths", "_files", "_reducer", "_table"},
     {"_parameter"},
     {"_model", "_describe", "_configure"},
-    {"_solver", "_stimulus", "kinetics"},
+    {"_solver", "_stimulus", "_clamped", "kinetics"},
     {"_simulate", "channels"},
     {"points", "reducers"},
     {"analysis"},
     {"fitting"},
     {"_serialise"},
-    {"plot", "io", "_sweep", "networks"},
+    {"templates", "io", "_sweep", "networks"},
+    {"plot"},
     {"cli"},
 ]
-_GENERIC = {"_model", "_solver", "_simulate", "_stimulus", "_sweep", "analysis", "fitting"}
+_GENERIC = {"_model", "_clamped", "_solver", "_simulate", "_stimulus", "_sweep", "analysis", "fitting"}
 _CONCRETE = {"points", "channels", "kinetics"}
 
 

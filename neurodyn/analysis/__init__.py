@@ -24,6 +24,8 @@ from .phase_plane import PhasePlane as PhasePlane, phase_plane as phase_plane
 from .rates import firing_rate as firing_rate, instantaneous_rate as instantaneous_rate, psth as psth
 from .rheobase import rheobase as rheobase
 from .saddle_node import SaddleNode as SaddleNode, saddle_node as saddle_node
+from .soft_dtw import soft_dtw as soft_dtw
+from .soft_victor_purpura import soft_victor_purpura as soft_victor_purpura
 from .spike_distance import spike_distance as spike_distance
 from .stability import classify as classify, eigenvalues as eigenvalues
 from .van_rossum import van_rossum as van_rossum

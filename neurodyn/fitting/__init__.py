@@ -3,11 +3,16 @@
 from .fit import fit as fit
 from .identifiability import RankReport as RankReport, rank_report as rank_report
 from .objectives import (
+    PSTH as PSTH,
     AbstractObjective as AbstractObjective,
+    CurrentTrace as CurrentTrace,
     Electrode as Electrode,
+    Features as Features,
+    Prior as Prior,
     SpikeLikelihood as SpikeLikelihood,
     SpikeTrain as SpikeTrain,
     VoltageTrace as VoltageTrace,
+    trace_features as trace_features,
 )
 from .result import FitResult as FitResult, FittedParameter as FittedParameter, History as History
 from .search import Progress as Progress

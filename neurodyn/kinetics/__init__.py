@@ -26,6 +26,7 @@ from .steady import (
 from .times import (
     AbstractTimeConstant as AbstractTimeConstant,
     BellTime as BellTime,
+    ConstantTime as ConstantTime,
     PeakedSigmoidTime as PeakedSigmoidTime,
     SigmoidTime as SigmoidTime,
 )

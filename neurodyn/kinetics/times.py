@@ -2,6 +2,8 @@
 
 from abc import abstractmethod
 
+import jax.numpy as jnp
+
 from .._numerics import LOG2_E, exp2, logistic2
 from .._parameter import Parameterised, parameter
 from .._types import FloatArray, Parameter
@@ -12,6 +14,15 @@ class AbstractTimeConstant(Parameterised):
 
     @abstractmethod
     def __call__(self, v: FloatArray) -> FloatArray: ...
+
+
+class ConstantTime(AbstractTimeConstant):
+    """The same at every voltage."""
+
+    value: Parameter = parameter(unit="ms", lower=0.0, exclusive=True)
+
+    def __call__(self, v: FloatArray) -> FloatArray:
+        return self.value * jnp.ones_like(v)
 
 
 class BellTime(AbstractTimeConstant):

@@ -1,12 +1,14 @@
 """Point neurons: cells without shape."""
 
+from .._clamped import Clamped as Clamped
+from .adaptation import Adaptation as Adaptation
 from .adaptive_lif import AdaptiveLIF as AdaptiveLIF
 from .adex import AdEx as AdEx
 from .after_spike_currents import AfterSpikeCurrents as AfterSpikeCurrents
-from .clamped import Clamped as Clamped
 from .connor_stevens import ConnorStevens as ConnorStevens
 from .eif import EIF as EIF
 from .fitzhugh_nagumo import FitzHughNagumo as FitzHughNagumo
+from .gif import GIF as GIF
 from .glif import GLIF as GLIF
 from .hindmarsh_rose import HindmarshRose as HindmarshRose
 from .hodgkin_huxley import HodgkinHuxley as HodgkinHuxley

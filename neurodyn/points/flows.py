@@ -83,6 +83,30 @@ class ExponentialUpstroke(AbstractVoltageFlow):
         return linear / 2 + self.sharpness * (before * (1 - (1 - before) * _mean_on_the_way(before)) + past)
 
 
+class MovingUpstroke(AbstractVoltageFlow):
+    """An upstroke that is driven by the voltage's height above a threshold which itself moves at a constant rate. Second order.
+
+    Of the height the equation is that of the voltage less the threshold's rate; the leak acts on both.
+
+    **Fields:** `upstroke`: for a threshold at rest; `rise`: of the threshold, mV/ms.
+    """
+
+    upstroke: ExponentialUpstroke
+    rise: FloatArray
+
+    def _height(self) -> ExponentialUpstroke:
+        upstroke = self.upstroke
+        drift = upstroke.drift - upstroke.leak * self.rise
+        return ExponentialUpstroke(upstroke.rate, upstroke.sharpness, upstroke.leak, drift)
+
+    def excursion(self, slope: FloatArray, dt: RealScalar) -> FloatArray:
+        x = self._height().excursion(slope - self.rise, dt)
+        return jnp.where(x >= _DIVERGED, x, x + self.rise * dt)
+
+    def mean(self, slope: FloatArray, dt: RealScalar) -> FloatArray:
+        return self._height().mean(slope - self.rise, dt) + self.rise * dt / 2
+
+
 class QuadraticUpstroke(AbstractVoltageFlow):
     """`dx/dt = slope + drift t + growth x + curvature x^2`, exact for `drift = 0` and else second order.
 

@@ -87,6 +87,12 @@ class AbstractMembrane(AbstractSpikingNeuron, AbstractBoundedState, AbstractPrep
         total = sum(named.values(), start=jnp.zeros_like(y["v"]))
         return {**{f"i_{name}": i for name, i in named.items()}, "i_ionic": total}
 
+    def steady_current(self, v: FloatArray) -> FloatArray:
+        """The outward current when `v` mV has been held for ever: zero at rest, and its slope there is one over the input resistance."""
+        channels = self.channels_by_name().values()
+        currents = [channel.outward(v, channel.steady(v, self.temperature), self.temperature) for channel in channels]
+        return sum(currents, start=jnp.zeros_like(v))
+
     def state_info(self) -> dict[str, ParameterInfo]:
         """The voltage in mV; gates are fractions."""
         fraction = ParameterInfo(lower=0.0, upper=1.0)

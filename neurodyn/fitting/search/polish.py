@@ -121,13 +121,12 @@ def _advance(
 
 def _solve(matrices: np.ndarray, vectors: np.ndarray) -> np.ndarray:
     """Solutions of symmetric systems, zero where they have none; shapes (..., n, n) and (..., n)."""
-    good = np.isfinite(vectors).all(-1)
+    good = np.isfinite(vectors).all(axis=-1, keepdims=True)
+    vectors = np.where(good, vectors, 0.0)
     try:
-        solved = np.linalg.solve(matrices, np.where(good[..., None], vectors, 0.0)[..., None])[..., 0]
+        solved = np.linalg.solve(matrices, vectors[..., None])[..., 0]
     except np.linalg.LinAlgError:  # a parameter that changes nothing
-        solved = np.einsum(
-            "...ij,...j", np.linalg.pinv(matrices, hermitian=True), np.where(good[..., None], vectors, 0.0)
-        )
+        solved = np.einsum("...ij,...j", np.linalg.pinv(matrices, hermitian=True), vectors)
     return np.where(np.isfinite(solved), solved, 0.0)
 
 

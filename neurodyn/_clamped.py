@@ -3,10 +3,11 @@
 from typing import Any
 
 import jax.numpy as jnp
+import jax.tree_util as jtu
 
-from .._model import AbstractBoundedState, AbstractNeuron, Linearised
-from .._parameter import ParameterInfo, parameter
-from .._types import FloatArray, Parameter, RealScalar, State
+from ._model import AbstractBoundedState, AbstractNeuron, Linearised
+from ._parameter import ParameterInfo, parameter
+from ._types import FloatArray, Parameter, RealScalar, State
 
 
 class Clamped(AbstractNeuron, AbstractBoundedState):
@@ -34,9 +35,11 @@ class Clamped(AbstractNeuron, AbstractBoundedState):
     def init(self) -> State:
         """The model's other states, relaxed at the holding voltage."""
         state = {**self.model.init(), "v": self.holding}
-        linearised = self.model.dynamics(0.0, state, jnp.zeros_like(self.holding))
-        relaxed = linearised.advance(state, 1e9)  # gates are linear in themselves: one long step is the steady state
-        return self._without_v(relaxed)
+        # Leaves are linear in themselves, so one long step is the steady state; those that follow other leaves need one more each.
+        for _ in range(len(set(jtu.tree_leaves(self.groups())))):
+            linearised = self.model.dynamics(0.0, state, jnp.zeros_like(self.holding))
+            state = {**linearised.advance(state, 1e9), "v": self.holding}
+        return self._without_v(state)
 
     def dynamics(self, t: RealScalar, y: State, drive: Any) -> Linearised:
         inner = self.model.dynamics(t, {**y, "v": drive}, jnp.zeros_like(drive))
