@@ -15,7 +15,7 @@ from .._parameter import check_whole
 from .identifiability import RankReport, rank_report
 from .objectives import AbstractObjective
 from .result import FitResult, make_result
-from .search import AbstractPhase, Course, Descent, Ends, Evolution, Polish, Progress, Screen, falling_rate
+from .search import AbstractPhase, Course, Descent, Evolution, Polish, Progress, Screen, falling_rate
 from .selection import Selection
 from .storage import RunDirectory, Stop, fingerprint, stop_on_signals
 from .task import Task
@@ -40,6 +40,7 @@ def fit(
     halvings: int = 0,
     polish: int = 0,
     polish_starts: int = 8,
+    attempts: int = 1,
     stop_below: float | None = None,
     patience: int | None = None,
     check_rank: bool = True,
@@ -74,7 +75,8 @@ def fit(
     - `halvings`: how often in the descent the worse half of the starts is given up; `starts` must be divisible by two to that power.
     - `polish`, `polish_starts`: after the descent, so many Levenberg-Marquardt steps on the objectives' exact residuals (distances of spike
         times, not a smooth stand-in) from so many of the best ends. Made for up to some 50 parameters.
-    - `stop_below`: end the descent once the best loss of the last stage is below this, and the polish once its best is.
+    - `attempts`: how often to go through all phases, from other points, until one gets below `stop_below`; the best is the result.
+    - `stop_below`: the loss that is good enough. The fit ends once its last phase is below it; one before, once its last stage is.
     - `patience`: end a phase whose best loss of the last stage has not fallen for so many steps.
     - `check_rank`: name combinations of parameters that the experiments cannot determine, by a warning and in the result.
     - `callback`: called after every step with a `Progress`; stops the fit by returning True.
@@ -102,18 +104,22 @@ def fit(
     for name, value in given.items():
         check_whole(name, value, least[name])
     check_whole("checkpoint_every", checkpoint_every)
+    check_whole("attempts", attempts)
+    if attempts > 1 and stop_below is None:
+        raise ValueError(f"attempts = {attempts} needs stop_below, the loss at which one is good enough")
     if batch is not None:
         check_whole("batch", batch)
     task = Task.of(model, objectives, trainable, bounds=bounds, ties=ties, nuisance=nuisance)
-    phases = _phases(key, optimiser, batch, **given)
-    points = max(starts, candidates)
-    theta = task.space.starts(task.encode(), points, key)
-    first = Ends(theta, np.arange(points), np.full(points, np.inf))
-    course = Course.begin(task, phases, first)
+    phases = [
+        phase
+        for attempt in range(attempts)
+        for phase in _phases(jax.random.fold_in(key, attempt), optimiser, batch, **given)
+    ]
+    course = Course(task, phases, attempts)
     with contextlib.ExitStack() as stack:
         folder, stop = None, Stop()
         if directory is not None:
-            folder = RunDirectory(directory, fingerprint(task, phases, theta), resume)
+            folder = RunDirectory(directory, fingerprint(task, phases), resume)
             stack.callback(folder.close)
             arrays = folder.load()
             if arrays is not None:
@@ -142,11 +148,9 @@ def _phases(
         )
     if steps + evolution + polish == 0:
         raise ValueError("steps = 0 is not allowed without evolution or polish: there is nothing to do")
-    seeds = np.asarray(jax.random.key_data(jax.random.fold_in(key, 1))).ravel()
-    seed = int(seeds[-1])
-    phases: list[AbstractPhase] = []
-    if candidates > starts:
-        phases.append(Screen(candidates, starts, starts))
+    sow, draw = jax.random.split(key)
+    seed = int(np.asarray(jax.random.key_data(draw)).ravel()[-1])
+    phases: list[AbstractPhase] = [Screen(max(candidates, starts), starts, jax.random.key_data(sow))]
     if evolution:
         if starts < 4:
             raise ValueError(

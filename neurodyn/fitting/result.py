@@ -102,18 +102,11 @@ class FitResult:
 
 
 def make_result(course: Course, reason: str, rank: RankReport | None) -> FitResult:
-    """The result of a fit, wherever it was ended."""
-    if course.phase < len(course.phases):
+    """The result of a fit, wherever it was ended: that of its best attempt."""
+    if course.phase % course.per_attempt or not course.phase:
         course.close()
-    task, phases = course.task, course.phases[: course.phase]
-    starts = max([phase.starts for phase in phases if isinstance(phase, Descent)] or [course.ends[-1].start.size])
-    walked = _before_polish(course, phases)
-    polished = None
-    best, losses, values = walked, _by_start(walked, starts), walked
-    if phases and isinstance(phases[-1], Polish):
-        best, polished = course.ends[-1], _by_start(course.ends[-1], starts)
-        if not np.isfinite(best.loss).any():  # interrupted before its first step
-            best, polished = walked, None
+    task, best, walked, polished = course.task, *_best_attempt(course)
+    starts = max(int(walked.start.max()) + 1, *(p.starts for p in course.phases if isinstance(p, Descent)), 0)
     index = int(np.argmin(best.loss))
     theta = {path: jnp.asarray(np.asarray(x)[index]) for path, x in best.theta.items()}
     fitted, objectives = task.place(theta)
@@ -124,10 +117,11 @@ def make_result(course: Course, reason: str, rank: RankReport | None) -> FitResu
         for path in task.space.bijections
     )
     histories = {
-        phase.name: History.of(phase, records, max((int(r.start.max()) + 1 for r in records), default=0))
-        for phase, records in zip(course.phases, course.records, strict=True)
+        course.label(i): History.of(phase, records, max(int(r.start.max()) + 1 for r in records))
+        for i, (phase, records) in enumerate(zip(course.phases, course.records, strict=True))
+        if records
     }
-    main = next((name for name in ("descent", "evolution") if name in histories), list(histories)[-1])
+    main = next((name for name in ("descent", "evolution") if name in histories), next(iter(histories), None))
     return FitResult(
         model=fitted,
         objectives=objectives,
@@ -135,10 +129,10 @@ def make_result(course: Course, reason: str, rank: RankReport | None) -> FitResu
         reason=reason,
         parameters=table,
         best_start=int(best.start[index]),
-        losses=losses,
-        polished=polished,
-        values=_values(task, values, best, starts),
-        history=histories[main],
+        losses=_by_start(walked, starts),
+        polished=_by_start(best, starts) if polished else None,
+        values=_values(task, walked, best, starts),
+        history=histories[main] if main else History.of(course.phases[0], [], starts),
         phases=histories,
         rank=rank,
         seconds=course.seconds,
@@ -146,9 +140,19 @@ def make_result(course: Course, reason: str, rank: RankReport | None) -> FitResu
     )
 
 
-def _before_polish(course: Course, phases: Any) -> Ends:
-    last = -2 if phases and isinstance(phases[-1], Polish) else -1
-    return course.ends[last]
+def _best_attempt(course: Course) -> tuple[Ends, Ends, bool]:
+    """Of the attempt with the lowest loss: where it ended, where it was before the polish, and whether it was polished."""
+    found = []
+    for first in range(0, course.phase, course.per_attempt):
+        ends = course.ends[first : first + course.per_attempt]
+        last = course.phases[first + len(ends) - 1]
+        if isinstance(last, Polish) and np.isfinite(ends[-1].loss).any():
+            found.append((ends[-1], ends[-2], True))
+        else:  # no polish, or interrupted before its first step
+            walked = ends[-2] if isinstance(last, Polish) else ends[-1]
+            found.append((walked, walked, False))
+    whole = [item for item in found if item[2] == found[0][2]]  # losses of unlike phases do not compare
+    return min(whole, key=lambda item: np.min(item[0].loss))
 
 
 def _by_start(ends: Ends, starts: int) -> np.ndarray:

@@ -32,24 +32,36 @@ class Progress(eqx.Module):
 
 @dataclasses.dataclass
 class Course:
-    """Where a fit is. `records` holds what every step so far said, phase by phase; `ends` where the finished phases ended."""
+    """Where a fit is: its phases, several attempts one after the other; `records` holds what every step so far said, phase by phase; `ends` where the finished
+    phases ended.
+    """
 
     task: Task
     phases: Sequence[AbstractPhase]
-    ends: list[Ends]
-    records: list[list[Record]]
+    attempts: int
+    ends: list[Ends] = dataclasses.field(default_factory=list)
+    records: list[list[Record]] = dataclasses.field(default_factory=list)
     state: Any = None
     began: float = dataclasses.field(default_factory=time.monotonic)
     before: float = 0.0  # seconds that earlier processes worked on it
 
-    @classmethod
-    def begin(cls, task: Task, phases: Sequence[AbstractPhase], starts: Ends) -> "Course":
-        return cls(task, phases, [starts], [[] for _ in phases])
+    def __post_init__(self) -> None:
+        self.records = [[] for _ in self.phases]
 
     @property
     def phase(self) -> int:
         """Which phase is under way."""
-        return len(self.ends) - 1
+        return len(self.ends)
+
+    @property
+    def per_attempt(self) -> int:
+        """How many phases an attempt has."""
+        return len(self.phases) // self.attempts
+
+    def label(self, index: int) -> str:
+        """The name of a phase, with the number of the attempt from the second on."""
+        attempt = index // self.per_attempt
+        return self.phases[index].name if attempt == 0 else f"{self.phases[index].name} {attempt + 1}"
 
     @property
     def made(self) -> int:
@@ -71,14 +83,14 @@ class Course:
 
         **Raises:** `ValueError` when an array is missing or has another shape or type.
         """
-        for i in range(1, int(arrays["phase"]) + 1):
-            paths = self.ends[0].theta
+        for i in range(int(arrays["phase"])):
+            paths = self.task.space.bijections
             theta = {path: jnp.asarray(_stored(arrays, f"ends.{i}.theta.{path}")) for path in paths}
             self.ends.append(Ends(theta, _stored(arrays, f"ends.{i}.start"), _stored(arrays, f"ends.{i}.loss")))
         self.records = [_parted(arrays, f"records.{i}") for i in range(len(self.phases))]
         if self.phase < len(self.phases) and self.records[self.phase]:
             phase = self.phases[self.phase]
-            like = phase.begin(self.task, self.ends[-1])
+            like = phase.begin(self.task, self._last())
             self.state = phase.restored(jtu.tree_map_with_path(lambda keys, x: _like(arrays, keys, x), like))
         self.before = float(arrays["seconds"])
         self.began = time.monotonic()
@@ -100,9 +112,9 @@ class Course:
         try:
             while reason is None and self.phase < len(self.phases):
                 phase, records = self.phases[self.phase], self.records[self.phase]
-                bar.set_description(phase.name)
+                bar.set_description(self.label(self.phase))
                 if self.state is None:
-                    self.state = phase.begin(self.task, self.ends[-1])
+                    self.state = phase.begin(self.task, self._last())
                 if phase.finished(self.state) or len(records) == phase.steps():
                     self.close()
                     continue
@@ -111,15 +123,16 @@ class Course:
                 bar.update()
                 bar.set_postfix(loss=f"{record.lowest():.4g}", refresh=False)
                 if directory is not None:
-                    directory.log(self._line(phase, record))
-                reason = self._why_stop(stop, stop_below, patience, callback)
-                if reason and reason.startswith(_PHASE_ONLY):
-                    self.close()
-                    reason = None if self.phase < len(self.phases) else reason
+                    directory.log(self._line(record))
+                if len(records) == 1:
+                    _check_first(self.task, phase, record)
+                reason = self._why_end(stop, callback) or self._enough(stop_below)
                 if directory is not None and (reason is not None or self.made % every == 0):
                     directory.save(self.made, self.arrays())
+                if reason is None and self._stuck(stop_below, patience):
+                    self.close()
         except KeyboardInterrupt:
-            reason = f"interrupted in {self.phases[min(self.phase, len(self.phases) - 1)].name}"
+            reason = f"interrupted in {self.label(min(self.phase, len(self.phases) - 1))}"
         finally:
             bar.close()
         if directory is not None and reason is None:
@@ -129,35 +142,47 @@ class Course:
     def close(self) -> None:
         """End the phase that is under way, wherever it is."""
         phase = self.phases[self.phase]
-        ends = self.ends[-1] if self.state is None else phase.end(self.task, self.state)
-        self.ends.append(ends)
+        if self.state is None:
+            self.state = phase.begin(self.task, self._last())
+        self.ends.append(phase.end(self.task, self.state))
         self.state = None
 
-    def _why_stop(self, stop: Stop, stop_below: float | None, patience: int | None, callback: Any) -> str | None:
-        """Why not to go on after the step just made, or None."""
-        phase, records = self.phases[self.phase], self.records[self.phase]
-        record, made = records[-1], len(records)
-        if len(records) == 1:
-            _check_first(self.task, phase, record)
-        said = Progress(phase.name, made - 1, (made - 1) / phase.steps(), record.loss, record.gradient_norm)
+    def _last(self) -> Ends | None:
+        return self.ends[-1] if self.ends else None
+
+    def _why_end(self, stop: Stop, callback: Any) -> str | None:
+        """Who wants the fit to end after the step just made, or None."""
+        phase, record, made = self.phases[self.phase], self.records[self.phase][-1], len(self.records[self.phase])
+        name = self.label(self.phase)
+        said = Progress(name, made - 1, (made - 1) / phase.steps(), record.loss, record.gradient_norm)
         if callback is not None and callback(said):
-            return f"stopped by the callback after step {made} of {phase.name}"
+            return f"stopped by the callback after step {made} of {name}"
         if stop.signal is not None:
-            return f"interrupted by {stop.signal.name} after step {made} of {phase.name}"
-        if stop_below is not None and record.comparable and record.lowest() < stop_below:
-            return f"{_PHASE_ONLY} below {stop_below:g} after step {made} of {phase.name}"
-        if patience is not None and made > patience and record.comparable:
-            lowest = [r.lowest() for r in records if r.comparable]
-            if len(lowest) > patience and min(lowest[-patience:]) >= min(lowest[:-patience]):
-                return f"{_PHASE_ONLY} no better for {patience} steps, after step {made} of {phase.name}"
+            return f"interrupted by {stop.signal.name} after step {made} of {name}"
         return None
 
-    def _line(self, phase: AbstractPhase, record: Record) -> dict[str, Any]:
+    def _enough(self, stop_below: float | None) -> str | None:
+        """Why the fit is good enough, in the last phase of an attempt, or None."""
+        record, last = self.records[self.phase][-1], (self.phase + 1) % self.per_attempt == 0
+        if last and stop_below is not None and record.comparable and record.lowest() < stop_below:
+            return f"loss below {stop_below:g} after step {len(self.records[self.phase])} of {self.label(self.phase)}"
+        return None
+
+    def _stuck(self, stop_below: float | None, patience: int | None) -> bool:
+        """Whether the phase has nothing more to give: its loss is low enough for the next one, or has not fallen for long."""
+        lowest = [record.lowest() for record in self.records[self.phase] if record.comparable]
+        if not lowest or not self.records[self.phase][-1].comparable:
+            return False
+        if stop_below is not None and lowest[-1] < stop_below:
+            return True
+        return patience is not None and len(lowest) > patience and min(lowest[-patience:]) >= min(lowest[:-patience])
+
+    def _line(self, record: Record) -> dict[str, Any]:
         """A line of the log."""
         norm = record.gradient_norm[np.isfinite(record.gradient_norm)]
         loss = record.loss[np.isfinite(record.loss)]
         return {
-            "phase": phase.name,
+            "phase": self.label(self.phase),
             "step": len(self.records[self.phase]),
             "seconds": round(self.seconds, 3),
             "loss": float(loss.min()) if loss.size else None,
@@ -166,9 +191,6 @@ class Course:
             "points": int(record.loss.size),
             "skipped": int(record.skipped.sum()),
         }
-
-
-_PHASE_ONLY = "loss"  # what a reason begins with that ends a phase and not the fit
 
 
 def _check_first(task: Task, phase: AbstractPhase, record: Record) -> None:

@@ -49,7 +49,7 @@ class Descent(AbstractPhase):
     def steps(self) -> int:
         return self.count
 
-    def begin(self, task: Task, ends: Ends) -> Any:
+    def begin(self, task: Task, ends: Any) -> Any:
         n = self.block
         blocks = [take(ends.theta, np.arange(i * n, (i + 1) * n)) for i in range(self.starts // n)]
         return {

@@ -35,7 +35,7 @@ class Evolution(AbstractPhase):
     def steps(self) -> int:
         return self.count
 
-    def begin(self, task: Task, ends: Ends) -> Any:
+    def begin(self, task: Task, ends: Any) -> Any:
         losses = self._losses(task, spread(ends.theta, ends.start.size))
         first = int(np.argmin(losses))
         theta = {path: np.asarray(x)[first] for path, x in ends.theta.items()}

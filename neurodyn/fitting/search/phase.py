@@ -64,8 +64,8 @@ class AbstractPhase(eqx.Module):
         """How many steps it makes at most."""
 
     @abstractmethod
-    def begin(self, task: Task, ends: Ends) -> Any:
-        """The state before the first step, from where the phase before ended."""
+    def begin(self, task: Task, ends: Any) -> Any:
+        """The state before the first step, from where the phase before ended (None: there was none)."""
 
     @abstractmethod
     def step(self, task: Task, state: Any, index: int) -> tuple[Any, Record]:

@@ -43,7 +43,7 @@ class Polish(AbstractPhase):
     def steps(self) -> int:
         return self.count
 
-    def begin(self, task: Task, ends: Ends) -> Any:
+    def begin(self, task: Task, ends: Any) -> Any:
         best = ends.best(self.kept)
         return {
             "theta": {path: np.asarray(x) for path, x in best.theta.items()},

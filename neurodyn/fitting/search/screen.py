@@ -1,8 +1,9 @@
-"""Many points looked at once, the best of which are worth going on with."""
+"""Where a fit begins: points spread over the whole space, the best of which are worth going on with."""
 
 from typing import Any, ClassVar
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -12,28 +13,30 @@ from .phase import AbstractPhase, Ends, Record, smooth_losses, take
 
 
 class Screen(AbstractPhase):
-    """Evaluates every point it is given, `block` at a time, and keeps the `kept` best; the first, the model as given, always."""
+    """Draws `candidates` points, the model as given the first of them, and where these are more than `kept` looks at all, a block at a time, and keeps the
+    best; the first always."""
 
     name: ClassVar[str] = "screen"
 
     candidates: int = eqx.field(static=True)
-    block: int = eqx.field(static=True)
     kept: int = eqx.field(static=True)
+    key: jax.Array  # the data of a random key
 
     def steps(self) -> int:
-        return -(-self.candidates // self.block)
+        return -(-self.candidates // self.kept) if self.candidates > self.kept else 0
 
-    def begin(self, task: Task, ends: Ends) -> Any:
-        return {"theta": ends.theta, "loss": np.full(self.candidates, np.inf)}
+    def begin(self, task: Task, ends: Any) -> Any:
+        theta = task.space.starts(task.encode(), self.candidates, jax.random.wrap_key_data(self.key))
+        return {"theta": theta, "loss": np.full(self.candidates, np.inf)}
 
     def step(self, task: Task, state: Any, index: int) -> tuple[Any, Record]:
-        places = np.arange(index * self.block, (index + 1) * self.block)
+        places = np.arange(index * self.kept, (index + 1) * self.kept)
         real = places[places < self.candidates]
-        theta = spread(take(state["theta"], np.minimum(places, self.candidates - 1)), self.block)
+        theta = spread(take(state["theta"], np.minimum(places, self.candidates - 1)), self.kept)
         found = np.asarray(smooth_losses(task, theta, jnp.asarray(0.0)))[: real.size]
         loss = np.array(state["loss"])
         loss[real] = found
-        return {**state, "loss": loss}, Record.of_losses(real, found, task.stages() == 1)
+        return {**state, "loss": loss}, Record.of_losses(real, found, False)
 
     def restored(self, state: Any) -> Any:
         return state
@@ -45,4 +48,4 @@ class Screen(AbstractPhase):
         ranked = np.array(state["loss"])
         ranked[0] = -np.inf
         order = np.sort(np.argsort(ranked, kind="stable")[: self.kept])
-        return Ends(take(state["theta"], order), np.arange(order.size), np.asarray(state["loss"])[order])
+        return Ends(take(state["theta"], order), np.arange(order.size), np.full(order.size, np.inf))
