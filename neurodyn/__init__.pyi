@@ -8,6 +8,7 @@ from . import (
     plot as plot,
     points as points,
     reducers as reducers,
+    templates as templates,
 )
 from ._configure import configure_cpu as configure_cpu
 from ._describe import describe as describe

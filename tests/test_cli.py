@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -14,6 +15,7 @@ import pytest
 import neurodyn as nd
 from neurodyn.cli import main
 from neurodyn.cli.measure import crossings, fit_passive, onset
+from neurodyn.fitting.search import Descent
 
 
 def command(*arguments: str, **options) -> subprocess.CompletedProcess:
@@ -115,7 +117,7 @@ def test_voltage_fit(data, tmp_path, capsys):
     code, output = fit(data, tmp_path, MODEL + RECORDING + FIT + "coupling = [0.5, 0.0]\nsubsteps = 2\n")
     captured = capsys.readouterr()
     assert code == 0, captured.err
-    assert sorted(p.name for p in output.iterdir()) == ["figure.png", "parameters.json", "report.json"]
+    assert sorted(p.name for p in output.iterdir()) == ["figure.png", "parameters.json", "report.json", "run"]
     assert [p.name for p in tmp_path.iterdir()] == ["out"]
     report = json.loads((output / "report.json").read_text())
     assert report["precision"] == "float64" and report["inputs"]["rec.csv"]["sha256"]
@@ -209,19 +211,30 @@ def test_numerical_failure(data, tmp_path, capsys):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_interrupted_fit_keeps_the_best(data, tmp_path, capsys, monkeypatch):
-    update, calls = nd.fitting.fit.__globals__["_update"], []
+@pytest.mark.parametrize(("number", "expected"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_interrupted_fit_keeps_the_best_and_goes_on(data, tmp_path, capsys, monkeypatch, number, expected):
+    step, calls = Descent.step, []
 
     def interrupted(*arguments):
         calls.append(1)
         if len(calls) == 2:
-            raise KeyboardInterrupt
-        return update(*arguments)
+            os.kill(os.getpid(), number)
+        return step(*arguments)
 
-    monkeypatch.setitem(nd.fitting.fit.__globals__, "_update", interrupted)
-    code, output = fit(data, tmp_path, MODEL + RECORDING + FIT)
-    assert code == 130 and "interrupted; the best so far is in" in capsys.readouterr().err
-    assert json.loads((output / "report.json").read_text())["reason"].startswith("interrupted")
+    text = MODEL + RECORDING + FIT
+    monkeypatch.setattr(Descent, "step", interrupted)
+    code, output = fit(data, tmp_path, text)
+    assert code == expected and "interrupted; the best so far is in" in capsys.readouterr().err
+    assert json.loads((output / "report.json").read_text())["reason"].startswith("interrupted by")
+    monkeypatch.undo()
+    assert fit(data, tmp_path, text)[0] == 2 and "--resume to go on with the fit in it" in capsys.readouterr().err
+    assert fit(data, tmp_path, text + "seed = 1\n", "--resume")[0] == 2
+    assert "holds another fit" in capsys.readouterr().err
+    assert fit(data, tmp_path, text, "--resume")[0] == 0
+    assert json.loads((output / "report.json").read_text())["reason"] == "all steps made"
+    lines = (output / "run" / "metrics.jsonl").read_text().splitlines()
+    assert len(lines) == json.loads((output / "report.json").read_text())["steps"]
+    assert fit(data, tmp_path, text, "--force")[0] == 0
 
 
 def test_abf_through_the_data_variable(tmp_path):

@@ -11,9 +11,9 @@ import pytest
 import neurodyn as nd
 from neurodyn._parameter import parameters, replace_leaves
 from neurodyn.fitting import AbstractObjective, SpikeTrain, Task, VoltageTrace, rank_report
+from neurodyn.fitting.objectives.spike_signal import filtered_impulses, filtered_spikes
 from neurodyn.fitting.selection import select
 from neurodyn.fitting.space import Space
-from neurodyn.fitting.objectives.spike_signal import filtered_impulses, filtered_spikes
 
 
 DRIVE = nd.Step(12.0, 1.0)

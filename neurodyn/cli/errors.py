@@ -1,6 +1,6 @@
 """What can go wrong, by exit code."""
 
-USAGE, DATA, NUMERICAL, RESOURCE, INTERRUPTED = 2, 3, 4, 5, 130
+USAGE, DATA, NUMERICAL, RESOURCE, INTERRUPTED, TERMINATED = 2, 3, 4, 5, 130, 143
 
 
 class CommandError(Exception):

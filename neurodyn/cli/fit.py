@@ -13,12 +13,13 @@ import optax
 from .. import _files, _serialise
 from ..fitting import FitResult, fit
 from ..fitting.search import falling_rate
+from ..fitting.storage import RunDirectoryError
 from . import schema
 from .config import Loaded
-from .errors import INTERRUPTED, NUMERICAL, NumericalError
+from .errors import INTERRUPTED, NUMERICAL, TERMINATED, CommandError, NumericalError
 from .experiment import Plan, make_plan
 from .figure import make_figure
-from .output import check_output, whole_folder
+from .output import RUN, check_output, whole_folder
 from .report import best_passive, make_report
 from .terminal import complain, escape, on_terminal, say
 
@@ -32,16 +33,19 @@ OPTIMISERS = {
 }
 
 
-def run(loaded: Loaded, output: Path | None, force: bool) -> int:
-    """Check everything, fit, and write `report.json`, `parameters.json` and `figure.png`. **Returns:** the exit code."""
+def run(loaded: Loaded, output: Path | None, force: bool, resume: bool = False) -> int:
+    """Check everything, fit, and write `report.json`, `parameters.json` and `figure.png`; the fit keeps its checkpoints and its log in `run/`.
+
+    **Returns:** the exit code.
+    """
     folder = output if output is not None else _configured_folder(loaded)
-    check_output(folder, force)
+    check_output(folder, force, resume)
     _check_drawing()
     with jax.enable_x64(loaded.content.fit.precision == "float64"):
         plan = make_plan(loaded)
         for note in plan.notes:
             complain(note, "note")
-        result, warned = _fit(plan, loaded.content.fit)
+        result, warned = _fit(plan, loaded.content.fit, folder / RUN, resume)
         for text in warned:
             complain(text, "warning")
         traces = [sweep.simulate(result.model) for sweep in plan.sweeps]
@@ -52,8 +56,8 @@ def run(loaded: Loaded, output: Path | None, force: bool) -> int:
             make_figure(plan, result, traces).savefig(place / "figure.png", dpi=120)
     _tell(report, result, folder)
     if result.reason.startswith("interrupted"):
-        complain(f"interrupted; the best so far is in {folder}")
-        return INTERRUPTED
+        complain(f"interrupted; the best so far is in {folder}; --resume goes on")
+        return TERMINATED if "SIGTERM" in result.reason else INTERRUPTED
     if not math.isfinite(result.loss) or not all(np.isfinite(trace).all() for trace in traces):
         complain(f"the fitted model's voltage or loss is not finite; what there is, is in {folder}")
         return NUMERICAL
@@ -87,7 +91,7 @@ def _optimiser(config: schema.Fit) -> optax.GradientTransformation:
     return OPTIMISERS[config.optimiser](falling_rate(config.learning_rate, config.steps))
 
 
-def _fit(plan: Plan, config: schema.Fit) -> tuple[FitResult, list[str]]:
+def _fit(plan: Plan, config: schema.Fit, directory: Path, resume: bool) -> tuple[FitResult, list[str]]:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
@@ -100,10 +104,24 @@ def _fit(plan: Plan, config: schema.Fit) -> tuple[FitResult, list[str]]:
                 starts=config.starts,
                 optimiser=_optimiser(config),
                 bounds=config.bounds,
+                nuisance=config.nuisance,
+                box_prior=config.box_prior,
+                batch=config.batch,
+                candidates=config.candidates,
+                evolution=config.evolution,
+                halvings=config.halvings,
                 polish=config.polish,
                 polish_starts=min(config.polish_starts, config.starts),
+                attempts=config.attempts,
+                stop_below=config.stop_below,
+                patience=config.patience,
                 progress=on_terminal(),
+                directory=directory,
+                checkpoint_every=config.checkpoint_every,
+                resume=resume,
             )
+        except RunDirectoryError as error:
+            raise CommandError(str(error)) from error
         except ValueError as error:  # the arguments were checked before: the numbers are at fault
             raise NumericalError(str(error)) from error
     return result, [str(w.message) for w in caught if issubclass(w.category, UserWarning)]

@@ -14,7 +14,7 @@ from .errors import DATA, INTERRUPTED, RESOURCE, USAGE, CommandError
 from .terminal import complain, prepare, silence
 
 
-_CODES = "exit codes: 0 done, 2 usage or configuration, 3 data file, 4 numerical failure, 5 memory, disk or device, 130 interrupted"
+_CODES = "exit codes: 0 done, 2 usage or configuration, 3 data file, 4 numerical failure, 5 memory, disk or device, 130 or 143 interrupted"
 
 
 class _Formatter(argparse.HelpFormatter):
@@ -50,6 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     fit.add_argument("config", type=Path, metavar="CONFIG.toml", help="what to fit to what")
     fit.add_argument("--output", type=Path, metavar="DIR", help="where the results go; default: as configured")
     fit.add_argument("--force", action="store_true", help="write into a folder that exists")
+    fit.add_argument("--resume", action="store_true", help="go on with a fit that was interrupted, to the same result")
     return parser
 
 
@@ -85,7 +86,7 @@ def _fit(arguments: argparse.Namespace) -> int:
     _configure()
     from .fit import run
 
-    return run(config, arguments.output, arguments.force)
+    return run(config, arguments.output, arguments.force, arguments.resume)
 
 
 def _configure() -> None:

@@ -233,10 +233,20 @@ class Fit(Section):
     # Any:
     optimiser: Literal["adam", "adamw", "nadam", "rmsprop", "sgd"] = "adam"
     learning_rate: Annotated[float, Field(gt=0, le=10)] = 0.05
-    steps: Annotated[int, Field(ge=1, le=1_000_000)] = 150
+    nuisance: list[str] = []
+    candidates: Annotated[int, Field(ge=0, le=1_000_000)] = 0  # points looked at before
+    evolution: Annotated[int, Field(ge=0, le=1_000_000)] = 0  # generations
+    steps: Annotated[int, Field(ge=0, le=1_000_000)] = 150
     starts: Annotated[int, Field(ge=1, le=100_000)] = 32
+    halvings: Annotated[int, Field(ge=0, le=16)] = 0
+    box_prior: NotNegative = 0.0
+    batch: Annotated[int, Field(ge=1)] | None = None  # sweeps a step looks at
     polish: Annotated[int, Field(ge=0, le=10_000)] = 0  # steps of least squares afterwards
     polish_starts: Annotated[int, Field(ge=1, le=10_000)] = 8
+    attempts: Annotated[int, Field(ge=1, le=1000)] = 1
+    stop_below: Positive | None = None
+    patience: Annotated[int, Field(ge=1)] | None = None
+    checkpoint_every: Annotated[int, Field(ge=1)] = 10
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     precision: Literal["float32", "float64"] = "float32"
 

@@ -34,6 +34,7 @@ def fit(
     bounds: Mapping[str, tuple[float, float]] | None = None,
     ties: Sequence[Tie] = (),
     nuisance: str | Sequence[str] = (),
+    box_prior: float = 0.0,
     batch: int | None = None,
     candidates: int = 0,
     evolution: int = 0,
@@ -69,6 +70,8 @@ def fit(
     - `ties`: see `tie`.
     - `nuisance`: paths or patterns of parameters of the objectives that are fitted too, `<index>.<name>`: `"*.baseline"` is a current of its own for
         every sweep. They are known as `objectives.<index>.<name>` in bounds, ties and results.
+    - `box_prior`: a weak preference for the middle of the bounds, against parameters that the data leave to drift: the residual, in units of the square
+        root of the loss, of a parameter at one of its bounds; none by default. For one parameter see `fitting.Prior`.
     - `batch`: how many objectives, drawn at random, a descent step looks at; all by default.
     - `candidates`: how many points to look at before, the best of which become the starts.
     - `evolution`: generations of CMA-ES (extra `evolution`), with `starts` points each; its last generation becomes the starts.
@@ -109,7 +112,7 @@ def fit(
         raise ValueError(f"attempts = {attempts} needs stop_below, the loss at which one is good enough")
     if batch is not None:
         check_whole("batch", batch)
-    task = Task.of(model, objectives, trainable, bounds=bounds, ties=ties, nuisance=nuisance)
+    task = Task.of(model, objectives, trainable, bounds=bounds, ties=ties, nuisance=nuisance, box_prior=box_prior)
     phases = [
         phase
         for attempt in range(attempts)
@@ -156,7 +159,7 @@ def _phases(
             raise ValueError(
                 f"starts = {starts} is not allowed with evolution: must be at least 4, the size of a generation"
             )
-        phases.append(Evolution(evolution, starts, seed, steps == 0))
+        phases.append(Evolution(evolution, starts, seed, 0.0 if steps else 1.0, not steps and not polish))
     if steps:
         if optimiser is None:
             optimiser = optax.adam(falling_rate(0.05, steps))  # a twentieth of a parameter's natural unit per step

@@ -57,6 +57,10 @@ class Bijection(eqx.Module):
         position = ((jnp.log(value) if self.logarithmic else value) - middle) / half
         return jnp.arctanh(jnp.clip(position, -_EDGE, _EDGE)) / rate
 
+    def place_in_box(self, theta: FloatArray) -> FloatArray:
+        """Where in its box a parameter is: 0 in the middle and -1 or 1 at the bounds; 0 for one without a box."""
+        return jnp.tanh(self._box()[2] * theta) if self.kind == "box" else jnp.zeros_like(theta)
+
     def spread_out(self, start: FloatArray, uniform: FloatArray) -> FloatArray:
         """Points for numbers from -1 to 1: over the whole box where the user gave one, else around the present value."""
         return jnp.arctanh(_EDGE * uniform) if self.sample_whole else start + uniform

@@ -1,5 +1,6 @@
 """What a fit minimises, as a function of a point in an unconstrained space."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -27,6 +28,7 @@ class Task(eqx.Module):
     model: AbstractNeuron
     objectives: tuple[AbstractObjective, ...]
     space: Space
+    box_prior: float = eqx.field(static=True)
     ties: tuple[Tie, ...] = eqx.field(static=True)
     groups: tuple[tuple[int, ...], ...] = eqx.field(static=True)
 
@@ -40,12 +42,15 @@ class Task(eqx.Module):
         bounds: Mapping[str, tuple[float, float]] | None = None,
         ties: Sequence[Tie] = (),
         nuisance: str | Sequence[str] = (),
+        box_prior: float = 0.0,
     ) -> "Task":
         """**Arguments:** as for `fit`.
 
         **Raises:** `ValueError` for what is not allowed.
         """
         objectives = (objectives,) if isinstance(objectives, AbstractObjective) else tuple(objectives)
+        if not (isinstance(box_prior, int | float) and 0 <= box_prior < math.inf):
+            raise ValueError(f"box_prior = {box_prior!r} is not allowed: must be a finite number >= 0")
         if not objectives or not all(isinstance(objective, AbstractObjective) for objective in objectives):
             raise ValueError(
                 "objectives is not allowed: must be at least one objective such as nd.fitting.VoltageTrace(...)"
@@ -58,7 +63,7 @@ class Task(eqx.Module):
             patterns = [nuisance] if isinstance(nuisance, str) else nuisance
             paths += match([f"{NUISANCE}.{pattern}" for pattern in patterns], own, "parameter of an objective")
         resolved = resolve_ties(known, paths, ties)
-        return cls(model, objectives, Space.of(known, paths, bounds), resolved, alike(objectives))
+        return cls(model, objectives, Space.of(known, paths, bounds), float(box_prior), resolved, alike(objectives))
 
     def known(self) -> dict[str, NamedParameter]:
         """Every parameter of the model and the experiments by the path it goes by here."""
@@ -78,11 +83,13 @@ class Task(eqx.Module):
 
     def residuals(self, theta: Mapping[str, FloatArray], fraction: RealScalar) -> FloatArray:
         """Those of the objectives when `fraction` of the fit is over, one after the other; shape (n,)."""
-        return self._collect(theta, lambda objective, model: objective.residuals(model, fraction))
+        own = self._collect(theta, lambda objective, model: objective.residuals(model, fraction))
+        return jnp.concatenate([own, self._pull(theta)])
 
     def exact_residuals(self, theta: Mapping[str, FloatArray]) -> FloatArray:
         """Those of the last phase, shape (n,)."""
-        return self._collect(theta, lambda objective, model: objective.exact_residuals(model))
+        own = self._collect(theta, lambda objective, model: objective.exact_residuals(model))
+        return jnp.concatenate([own, self._pull(theta)])
 
     def misfit(self, theta: Mapping[str, FloatArray]) -> FloatArray:
         """The exact residuals in units of the noise, shape (n,)."""
@@ -101,11 +108,19 @@ class Task(eqx.Module):
         model, objectives = self.place(theta)
         places, scales = (None, [1.0] * len(self.groups)) if chosen is None else chosen
         parts = each(objectives, self.groups, lambda objective: objective.residuals(model, fraction), places)
-        return sum((jnp.sum((part * scale) ** 2) for part, scale in zip(parts, scales, strict=True)), jnp.zeros(()))
+        losses = [jnp.sum((part * scale) ** 2) for part, scale in zip(parts, scales, strict=True)]
+        return sum(losses, jnp.sum(self._pull(theta) ** 2))
 
     def exact_loss(self, theta: Mapping[str, FloatArray]) -> FloatArray:
         """The loss of the last phase, a scalar."""
         return jnp.sum(self.exact_residuals(theta) ** 2)
+
+    def _pull(self, theta: Mapping[str, FloatArray]) -> FloatArray:
+        """The residuals of the prior: how far each parameter is from the middle of its bounds."""
+        if not self.box_prior:
+            return jnp.zeros((0,))
+        parts = [self.box_prior * b.place_in_box(theta[path]).ravel() for path, b in self.space.bijections.items()]
+        return jnp.concatenate(parts)
 
     def stages(self) -> int:
         """In how many equal parts of the fit the loss differs."""

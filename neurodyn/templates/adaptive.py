@@ -36,8 +36,8 @@ def adaptive_threshold() -> Template:
         "currents.fast.b": (-40.0, 100.0),
         "currents.slow.tau": (50.0, 600.0),
         "currents.slow.a": (-1.0, 4.0),
-        "currents.slow.b": (0.0, 30.0),
-        "increment": (0.0, 25.0),
+        "currents.slow.b": (-15.0, 30.0),
+        "increment": (-2.0, 25.0),
         "tau_s": (5.0, 500.0),
     }
     return Template("adaptive_threshold", model, tuple(bounds), bounds)

@@ -34,12 +34,12 @@ def regular_spiking() -> Template:
         "channels.leak.g": (0.2, 9.0),
         "channels.leak.e": (-90.0, -45.0),
         "channels.na.g": (30.0, 8000.0),
-        "channels.na.e": (45.0, 85.0),
+        "channels.na.e": (45.0, 100.0),
         "channels.na.m.shift": (-68.0, -40.0),
         "channels.na.h.shift": (-80.0, -25.0),
         "channels.na.h.factor": (0.002, 2.0),
         "channels.na.s.factor": (0.2, 80.0),
-        "channels.k.g": (15.0, 2000.0),
+        "channels.k.g": (15.0, 8000.0),
         "channels.k.e": (-105.0, -35.0),
         "channels.k.n.shift": (-65.0, -20.0),
         "channels.k.n.factor": (0.01, 2.0),
@@ -49,6 +49,8 @@ def regular_spiking() -> Template:
         "channels.m.z.time.value": (30.0, 600.0),
         "channels.h.g": (0.15, 12.0),
         "channels.h.q.steady.half": (-95.0, -58.0),
+        "channels.h.q.steady.slope": (-18.0, -3.0),
+        "channels.h.q.time.midpoint": (-100.0, -55.0),
         "channels.h.q.factor": (0.7, 40.0),
     }
     return Template("regular_spiking", model, tuple(bounds), bounds)

@@ -42,7 +42,7 @@ class Evolution(AbstractPhase):
         return {"origin": theta, "told": np.full((self.count, self.population), np.nan), "live": None}
 
     def _losses(self, task: Task, theta: Any) -> np.ndarray:
-        found = exact_losses(task, theta) if self.exact else smooth_losses(task, theta, jnp.asarray(0.0))
+        found = exact_losses(task, theta) if self.exact else smooth_losses(task, theta, jnp.asarray(self.fraction))
         return np.asarray(found, float)
 
     def restored(self, state: Any) -> Any:

@@ -32,7 +32,7 @@ def write_checkpoint(path: Path, arrays: Mapping[str, np.ndarray], fingerprint: 
 
     **Raises:** `OSError` when it cannot be written.
     """
-    body = safetensors.numpy.save({name: np.ascontiguousarray(x) for name, x in arrays.items()})
+    body = safetensors.numpy.save({name: np.asarray(x, order="C") for name, x in arrays.items()})
     content = _head(fingerprint, body) + body
     write_whole(path, lambda file: file.write(content))
     if path.read_bytes() != content:

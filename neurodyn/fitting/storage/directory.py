@@ -20,6 +20,10 @@ _KEPT = 2  # good checkpoints at any time
 _FORMAT = "neurodyn fit"
 
 
+class RunDirectoryError(ValueError):
+    """A folder that cannot be the one of this fit, or not now."""
+
+
 class RunDirectory:
     """A folder that belongs to one fit and, while it is open, to one process.
 
@@ -28,7 +32,7 @@ class RunDirectory:
     - `metrics.jsonl`: a line per step.
     - `lock`: held while a process works in it; who holds it stands inside. The system frees it when that process ends, however it ends.
 
-    **Raises:** `ValueError` when it holds a fit already and `resume` is False, when it holds another fit, or when another process works in it;
+    **Raises:** `RunDirectoryError` when it holds a fit already and `resume` is False, when it holds another fit, or when another process works in it;
     `OSError` when it cannot be written.
     """
 
@@ -38,7 +42,7 @@ class RunDirectory:
         self._metrics: IO[str] | None = None
         self._failing = False
         if self._manifest().exists() and not resume:
-            raise ValueError(
+            raise RunDirectoryError(
                 f"directory = {str(self.path)!r} holds a fit: pass resume=True to go on with it, or another folder"
             )
         self._checkpoints.mkdir(parents=True, exist_ok=True)
@@ -59,7 +63,7 @@ class RunDirectory:
             self._lock.acquire(timeout=0)
         except filelock.Timeout:
             who = holder.read_text().strip() if holder.exists() else "unknown"
-            raise ValueError(
+            raise RunDirectoryError(
                 f"directory = {str(self.path)!r} is in use by process {who}: wait for it, or use another folder"
             ) from None
         write_text(holder, f"{os.getpid()} on {socket.gethostname()}\n")
@@ -74,9 +78,9 @@ class RunDirectory:
             document = json.loads(self._manifest().read_text())
             known, before = document["fingerprint"], dict(document["made_with"])
         except (ValueError, KeyError, TypeError) as error:
-            raise ValueError(f"{self._manifest()}: is no manifest of a fit ({error})") from None
+            raise RunDirectoryError(f"{self._manifest()}: is no manifest of a fit ({error})") from None
         if known != self.fingerprint:
-            raise ValueError(
+            raise RunDirectoryError(
                 f"directory = {str(self.path)!r} holds another fit (other model, data, trained parameters or settings): use another folder"
             )
         if before != now:

@@ -2,15 +2,10 @@
 
 import dataclasses
 
-import equinox as eqx
-import jax
-import jax.flatten_util
-import jax.numpy as jnp
 import numpy as np
 
-from .._paths import named_leaves
-from .._types import FloatArray
-from .task import Task
+from ..task import Task
+from .coordinates import element_names, response_jacobian, small
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,9 +27,7 @@ class RankReport:
     def __str__(self) -> str:
         if self.rank == self.size:
             return f"all {self.size} trained parameters make a difference of their own"
-        named = "; ".join(
-            " ".join(f"{share:+.2f} {path}" for path, share in direction.items()) for direction in self.null_directions
-        )
+        named = "; ".join(describe_direction(direction) for direction in self.null_directions)
         return f"only {self.rank} of {self.size} trained directions make a difference; these change nothing: {named}"
 
 
@@ -43,24 +36,31 @@ def rank_report(task: Task) -> RankReport:
 
     A direction counts as null below 1e-9 of the largest singular value in float64 and 2e-5 in float32.
     """
-    start = task.encode()
-    theta, unravel = jax.flatten_util.ravel_pytree(start)
-    matrix = np.asarray(_jacobian(task, theta, unravel), dtype=float)
+    theta = task.encode()
+    found = response_jacobian(task, theta)
+    matrix, n = np.asarray(found, dtype=float), found.shape[1]
     if not np.isfinite(matrix).all():
-        return RankReport(0, theta.size, np.zeros(theta.size), ())
-    _, values, directions = np.linalg.svd(matrix, full_matrices=False)
+        return RankReport(0, n, np.zeros(n), ())
+    values, directions = decompose(matrix)
     relative = values / values[0] if values[0] > 0 else values
-    tolerance = 1e-9 if theta.dtype == jnp.float64 else 2e-5
-    names = [path for path, x in named_leaves(start).items() for _ in range(x.size)]
-    null = tuple(_named(direction, names) for direction in directions[relative < tolerance])
-    return RankReport(int(np.sum(relative >= tolerance)), theta.size, relative, null)
+    null = relative < small(found.dtype)
+    names = element_names(theta)
+    return RankReport(int(np.sum(~null)), n, relative, tuple(name_direction(d, names) for d in directions[null]))
 
 
-@eqx.filter_jit
-def _jacobian(task: Task, theta: FloatArray, unravel) -> FloatArray:
-    return jax.jacfwd(lambda theta: task.response(unravel(theta)))(theta)
+def decompose(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """All n singular values of a matrix of n columns in falling order, and as rows the directions that belong to them."""
+    missing = max(0, matrix.shape[1] - matrix.shape[0])
+    _, values, directions = np.linalg.svd(np.pad(matrix, ((0, missing), (0, 0))), full_matrices=False)
+    return values, directions
 
 
-def _named(direction: np.ndarray, names: list[str]) -> dict[str, float]:
+def name_direction(direction: np.ndarray, names: tuple[str, ...]) -> dict[str, float]:
+    """The shares above a tenth by name, largest first."""
     order = np.argsort(-np.abs(direction))
     return {names[i]: float(direction[i]) for i in order if abs(direction[i]) > 0.1}
+
+
+def describe_direction(shares: dict[str, float]) -> str:
+    """In one line: `+0.80 na.g -0.60 k.g`."""
+    return " ".join(f"{share:+.2f} {name}" for name, share in shares.items())
