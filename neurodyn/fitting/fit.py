@@ -62,7 +62,7 @@ def fit(
     - `objectives`: one or several; their weighted losses add. Those of one kind and shape (the sweeps of a recording) run as one batch.
     - `trainable`: paths or patterns (`["*.g", "na.*.shift"]`), or a function from the model to some of its leaves.
     - `key`: for the starts, which are the model and a scrambled Sobol sequence, and all other random choices.
-    - `steps`, `starts`: of gradient descent. No steps at all goes on to the polish.
+    - `steps`, `starts`: of gradient descent. Without any the polish goes through the objectives' stages itself.
     - `optimiser`: any Optax transformation; Adam with a falling rate by default. Each start's gradient is normalised first, and a unit step is a
         factor of two in a positive parameter, the whole half-width of `bounds`, or a few mV.
     - `bounds`: lower and upper value by path or pattern; the starts fill them. Without bounds a parameter moves within its physical range and
@@ -165,7 +165,7 @@ def _phases(
             optimiser = optax.adam(falling_rate(0.05, steps))  # a twentieth of a parameter's natural unit per step
         phases.append(Descent(steps, starts, halvings, batch, seed, optimiser))
     if polish:
-        phases.append(Polish(polish, min(polish_starts, starts)))
+        phases.append(Polish(polish, min(polish_starts, starts), not steps and not evolution))
     return phases
 
 

@@ -66,7 +66,7 @@ class ObjectiveHealth:
             return f"the loss is finite but its gradient is not, with respect to {', '.join(bad)}{self._since()}"
         if self.drive.size and not np.isfinite(self.drive).all():
             return f"the gradient with respect to the drive is not finite{self._since()}"
-        if not any(self.gradient.values()):
+        if self.loss > 0 and not any(self.gradient.values()):
             return "the gradient is zero"
         if self.growth > _ALARMING:
             return "explodes backwards in time: shorten the run, couple the model to the data, or start nearer"

@@ -20,6 +20,7 @@ from .pinned import Pinned
 CHI2_95 = 3.841458820694124  # of one degree of freedom
 _BLOCK = 4  # points that are added at once where an interval is open
 _SETTLED = 1e-3  # of chi squared: a point that gains less by a step is done
+_COARSE = 1.6  # in standard deviations: a wider gap around the end of an interval is looked into
 _FAR = 2.0  # as far as a linear prediction is trusted, in natural units
 
 
@@ -113,6 +114,7 @@ def profile(
     walk = _Walk.begin(task, path, steps)
     if values is not None:
         walk.visit(_encoded(task, path, values))
+        walk.refine()
         return walk.result()
     reach = width * walk.sd
     walk.visit(walk.centre + np.linspace(-reach, reach, points))
@@ -123,6 +125,7 @@ def profile(
         far = reach * (1 + np.arange(1, _BLOCK + 1) / _BLOCK)
         walk.visit(walk.centre + np.concatenate([side * far for side in missing]))
         reach *= 2
+    walk.refine()
     return walk.result()
 
 
@@ -204,6 +207,19 @@ class _Walk:
         )
         self._from_neighbours()
 
+    def refine(self) -> None:
+        """More points where the profile rises too fast, a lost spike say, to tell where it passes the threshold."""
+        for _ in range(2):
+            held, z = self.rows[:, self.place], np.sqrt(np.maximum(self.chi2 - self.chi2.min(), 0.0))
+            more = []
+            for side in (-1, 1):
+                bracket = _bracket(held, z, self.centre, side)
+                if bracket is not None and bracket[1][1] - bracket[1][0] > _COARSE:
+                    more.append(np.linspace(*bracket[0], _BLOCK + 2)[1:-1])
+            if not more:
+                break
+            self.visit(np.concatenate(more))
+
     def _from_neighbours(self) -> None:
         """Once more from where a neighbour's others would be better: a profile is continuous."""
         n = self.chi2.size
@@ -236,13 +252,13 @@ class _Walk:
     def _descend(self, rows: np.ndarray, held: str | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Points of least misfit from some points, their sums of squares, and whether they came to rest."""
         count = len(rows)
-        pinned, phase = self._pinned(held), Polish(self.steps, max(count, _BLOCK))
+        pinned, phase = self._pinned(held), Polish(count=self.steps, kept=max(count, _BLOCK), annealed=False)
         padded = np.concatenate([rows, np.repeat(rows[:1], max(0, _BLOCK - count), axis=0)])
         state = phase.begin(pinned, Ends(self._theta(padded), np.arange(len(padded)), np.zeros(len(padded))))
         state["done"][count:] = True
         for step in range(self.steps):
             before = state["loss"]
-            state, _ = phase.step(pinned, state, -1)  # no point is given up
+            state, _ = phase.step(pinned, state, self.steps)  # so late no point is given up
             # The phase stops at a relative gain, which of many samples is not small for a chi squared, and of exact data never comes.
             gain = before - np.minimum(state["loss"], before) if step else np.full(len(padded), np.inf)
             state["done"] = (state["done"] & (gain < _SETTLED)) | ((gain > 0) & (gain < _SETTLED))
@@ -259,8 +275,7 @@ class _Walk:
         known = self.task.known()[self.path].info
         held = self.rows[:, self.place]
         z = np.sqrt(np.maximum(self.chi2 - lowest, 0.0))
-        root = np.sqrt(CHI2_95)
-        ends = [_passes(held, z, best[self.place], root, side) for side in (-1, 1)]
+        ends = [_passes(held, z, best[self.place], side) for side in (-1, 1)]
         value = self.task.space.bijections[self.path].value
         lower, upper = (float(value(jnp.asarray(e))) if np.isfinite(e) else e for e in ends)
         return Profile(
@@ -277,15 +292,16 @@ class _Walk:
         )
 
 
-def _passes(held: np.ndarray, z: np.ndarray, centre: float, root: float, side: int) -> float:
-    """Where the root of chi squared, nearly a straight line, first passes a number on one side of the optimum; infinite where it does not."""
+def _bracket(held: np.ndarray, z: np.ndarray, centre: float, side: int) -> tuple[np.ndarray, np.ndarray] | None:
+    """The two points, and their roots of chi squared, between which it first passes the threshold on one side of the optimum; None if it does not."""
     beyond = side * (held - centre) > 0
-    x, y = held[beyond], z[beyond]
-    if side < 0:
-        x, y = x[::-1], y[::-1]
+    x, y = held[beyond][::side], z[beyond][::side]
     x, y = np.concatenate([[centre], x]), np.concatenate([[0.0], y])
-    over = np.flatnonzero(y >= root)
-    if not over.size:
-        return side * np.inf
-    i = int(over[0])
-    return float(x[i - 1] + (root - y[i - 1]) / (y[i] - y[i - 1]) * (x[i] - x[i - 1]))
+    over = np.flatnonzero(y >= np.sqrt(CHI2_95))
+    return None if not over.size else (x[over[0] - 1 : over[0] + 1], y[over[0] - 1 : over[0] + 1])
+
+
+def _passes(held: np.ndarray, z: np.ndarray, centre: float, side: int) -> float:
+    """Where the root of chi squared, nearly a straight line, passes the threshold on one side; infinite where it does not."""
+    bracket = _bracket(held, z, centre, side)
+    return side * np.inf if bracket is None else float(np.interp(np.sqrt(CHI2_95), bracket[1], bracket[0]))

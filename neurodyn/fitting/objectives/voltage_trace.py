@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Literal
 
+import diffrax as dfx
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -11,7 +12,8 @@ import numpy as np
 from ..._model import AbstractNeuron
 from ..._parameter import as_floating, parameter, replace_leaves
 from ..._paths import named_leaves
-from ..._simulate import simulate
+from ..._simulate import FixedStep, simulate
+from ..._solver import Staggered
 from ..._stimulus import AbstractStimulus, Samples
 from ..._types import FloatArray, Parameter, RealScalar, State
 from .base import AbstractObjective
@@ -28,7 +30,7 @@ class VoltageTrace(AbstractObjective):
 
     - `stimulus`: what was injected.
     - `values`: the recorded voltage, mV, shape (n,), the first at `t0`.
-    - `dt`: their spacing, ms. The model is stepped with `dt / substeps`.
+    - `dt`: their spacing, ms. The model is stepped with `dt / substeps`, by `solver`.
     - `window`: only samples from the first to the second of these times (ms) count; all by default. Or an array of shape (n,) of weights from 0
         to 1, one per sample.
     - `y0`: where a run starts: `"held"` (the first recorded voltage with the gates relaxed there; needs a model with an `initial` voltage),
@@ -49,6 +51,7 @@ class VoltageTrace(AbstractObjective):
     noise: float = eqx.field(static=True)
     dt: float = eqx.field(static=True)
     substeps: int = eqx.field(static=True)
+    solver: dfx.AbstractSolver
     t0: float = eqx.field(static=True)
     y0: Literal["held", "rest"] | None = eqx.field(static=True)
     coupling: tuple[float, ...] = eqx.field(static=True)
@@ -67,6 +70,7 @@ class VoltageTrace(AbstractObjective):
         y0: Literal["held", "rest"] | None = "held",
         coupling: float | Sequence[float] = 0.0,
         substeps: int = 1,
+        solver: dfx.AbstractSolver = Staggered(),
         noise: float = 1.0,
         weight: float = 1.0,
         electrode: Electrode | None = None,
@@ -79,6 +83,7 @@ class VoltageTrace(AbstractObjective):
         self.stimulus, self.dt, self.substeps, self.t0 = stimulus, float(dt), int(substeps), float(t0)
         self.target = jnp.asarray(target, dtype=float)
         self.scale = jnp.asarray(counted, dtype=float)
+        self.solver = solver
         self.noise, self.weight = float(noise), float(weight)
         self.y0 = y0
         self.coupling = as_schedule("coupling", coupling, 0.0, False)
@@ -109,7 +114,7 @@ class VoltageTrace(AbstractObjective):
             stimulus,
             self.t0 + self.dt * (self.target.size - 1),
             t0=self.t0,
-            dt=self.dt / self.substeps,
+            method=FixedStep(self.dt / self.substeps, self.solver),
             y0=y0,
             every=self.substeps,
             max_spikes=0,

@@ -28,9 +28,8 @@ class Evolution(AbstractPhase):
     count: int = eqx.field(static=True)
     population: int = eqx.field(static=True)
     seed: int = eqx.field(static=True)
-    exact: bool = eqx.field(
-        static=True
-    )  # whether the losses are those of the last phase, not the smooth ones of the first stage
+    fraction: float = eqx.field(static=True)  # of the fit that counts as over: which stage's losses
+    exact: bool = eqx.field(static=True)  # whether the losses are those of the last phase instead
 
     def steps(self) -> int:
         return self.count

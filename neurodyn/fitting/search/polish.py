@@ -12,7 +12,7 @@ import numpy as np
 from ..._types import FloatArray
 from ..devices import spread
 from ..task import Task
-from .phase import AbstractPhase, Ends, Record, exact_losses
+from .phase import AbstractPhase, Ends, Record, exact_losses, smooth_losses
 
 
 _LADDER = np.array([0.1, 1.0, 10.0, 100.0])  # dampings tried at once, times the present one
@@ -31,6 +31,8 @@ class Polish(AbstractPhase):
     in the loss only. Each step is bent along the valley it goes through, which in problems with sloppy directions saves most of the steps. After an
     eighth and a quarter of the steps the worse half of the points is given up.
 
+    Without a descent before it (`annealed`), two thirds of the steps go through the stages of the objectives first, from easy to exact.
+
     Sources: Marquardt (1963), SIAM J. Appl. Math. 11:431 (damping relative to the diagonal); Transtrum and Sethna (2012), arXiv:1201.5885 (geodesic
     acceleration).
     """
@@ -39,6 +41,7 @@ class Polish(AbstractPhase):
 
     count: int = eqx.field(static=True)
     kept: int = eqx.field(static=True)  # how many of the best ends are polished
+    annealed: bool = eqx.field(static=True)
 
     def steps(self) -> int:
         return self.count
@@ -56,22 +59,27 @@ class Polish(AbstractPhase):
     def step(self, task: Task, state: Any, index: int) -> tuple[Any, Record]:
         flat, unflatten = flatten(state["theta"])
         loss, damping, done = state["loss"].copy(), state["damping"].copy(), state["done"].copy()
-        if index in (self.count // 8, self.count // 4):
+        first = 2 * self.count // 3 if self.annealed else 0  # of the exact steps
+        fraction = jnp.asarray(index / first) if index < first else None
+        if index in (first + (self.count - first) // 8, first + (self.count - first) // 4):
             done |= _worse_half(loss, done)
         active = np.flatnonzero(~done)
         for first in range(0, active.size, _BLOCK):
             real = active[first : first + _BLOCK]
             places = np.resize(real, min(_BLOCK, done.size))  # a block is always full, or it would be compiled again
-            reached, points, used = _advance(task, flat[places], damping[places], unflatten)
+            reached, points, used = _advance(task, fraction, flat[places], damping[places], unflatten)
             before, n = reached.before[: real.size], real.size
             better = reached.loss[:n] < before
             flat[real] = np.where(better[:, None], points[:n], flat[real])
             loss[real] = np.where(better, reached.loss[:n], before)
             damping[real] = np.where(better, np.maximum(used[:n], 1e-9), damping[real] * 10 * _LADDER[-1])
+            if fraction is not None:
+                damping[real] = np.minimum(damping[real], _HOPELESS / 1e4)  # there is another chance at the next stage
+                continue
             small = better & (before - reached.loss[:n] < 1e-6 * before)
             done[real] = small | (damping[real] > _HOPELESS) | (loss[real] < 1e-24)
         state = {**state, "theta": unflatten(flat), "loss": loss, "damping": damping, "done": done}
-        return state, Record.of_losses(state["start"], loss, True)
+        return state, Record.of_losses(state["start"], loss, fraction is None)
 
     def restored(self, state: Any) -> Any:
         return state
@@ -91,12 +99,12 @@ class _Reached(eqx.Module):
 
 
 def _advance(
-    task: Task, flat: np.ndarray, damping: np.ndarray, unflatten: Any
+    task: Task, fraction: FloatArray | None, flat: np.ndarray, damping: np.ndarray, unflatten: Any
 ) -> tuple[_Reached, np.ndarray, np.ndarray]:
     """The best of several steps from each point. **Returns:** losses, the points reached, and the dampings that led there."""
     k = flat.shape[0]
     theta = spread(unflatten(flat), k)
-    residuals, jacobian, hessian, slope = _linearise(task, theta)
+    residuals, jacobian, hessian, slope = _linearise(task, theta, fraction)
     before = np.asarray(jnp.sum(residuals**2, axis=1), float)
     h, g = np.asarray(hessian, float), np.asarray(slope, float)
     usable = np.asarray(np.isfinite(h).all(axis=(1, 2)) & np.isfinite(g).all(axis=1) & np.isfinite(before))
@@ -106,13 +114,15 @@ def _advance(
     damped = h[:, None] + dampings[..., None, None] * (scale[:, None, :, None] * np.eye(g.shape[1]))
     moves = _solve(damped, np.broadcast_to(-g[:, None], (k, _LADDER.size, g.shape[1])))
     moves /= np.maximum(1.0, np.abs(moves).max(-1, keepdims=True) / _LARGEST)
-    curvature = _curvature(task, theta, spread(jnp.asarray(moves, residuals.dtype), k), residuals, jacobian)
+    curvature = _curvature(task, theta, fraction, spread(jnp.asarray(moves, residuals.dtype), k), residuals, jacobian)
     bend = _solve(damped, -np.asarray(curvature, float))
     weight = np.sqrt(scale)[:, None]
     bent = 2 * np.linalg.norm(bend * weight, axis=-1) / (np.linalg.norm(moves * weight, axis=-1) + 1e-300)
     moves = np.where((bent < _BENT)[..., None], moves + bend / 2, moves)
     tried = flat[:, None] + moves
-    losses = np.asarray(exact_losses(task, spread(unflatten(tried.reshape(-1, g.shape[1])), k * _LADDER.size)), float)
+    many = spread(unflatten(tried.reshape(-1, g.shape[1])), k * _LADDER.size)
+    found = exact_losses(task, many) if fraction is None else smooth_losses(task, many, fraction)
+    losses = np.asarray(found, float)
     losses = losses.reshape(k, -1)
     each, which = np.arange(k), np.argmin(losses, axis=1)
     reached = _Reached(np.where(usable, before, np.inf), losses[each, which])
@@ -139,15 +149,19 @@ def _worse_half(loss: np.ndarray, done: np.ndarray) -> np.ndarray:
     return worse
 
 
+def _residuals(task: Task, theta: Mapping[str, FloatArray], fraction: FloatArray | None) -> FloatArray:
+    return task.exact_residuals(theta) if fraction is None else task.residuals(theta, fraction)
+
+
 @eqx.filter_jit
-def _linearise(task: Task, theta: Mapping[str, FloatArray]):
-    """Exact residuals r and their Jacobian J at each of several points, `J^T J` and `J^T r`."""
+def _linearise(task: Task, theta: Mapping[str, FloatArray], fraction: FloatArray | None):
+    """Residuals r and their Jacobian J at each of several points, `J^T J` and `J^T r`."""
 
     def one(point):
         vector, unravel = jax.flatten_util.ravel_pytree(point)
 
         def residuals(vector):
-            r = task.exact_residuals(unravel(vector))
+            r = _residuals(task, unravel(vector), fraction)
             return r, r
 
         jacobian, r = jax.jacfwd(residuals, has_aux=True)(vector)
@@ -158,7 +172,12 @@ def _linearise(task: Task, theta: Mapping[str, FloatArray]):
 
 @eqx.filter_jit
 def _curvature(
-    task: Task, theta: Mapping[str, FloatArray], moves: FloatArray, residuals: FloatArray, jacobian: FloatArray
+    task: Task,
+    theta: Mapping[str, FloatArray],
+    fraction: FloatArray | None,
+    moves: FloatArray,
+    residuals: FloatArray,
+    jacobian: FloatArray,
 ):
     """`J^T r''`, the second derivative of the residuals along each of several moves from each point, from a difference."""
 
@@ -166,7 +185,7 @@ def _curvature(
         vector, unravel = jax.flatten_util.ravel_pytree(point)
 
         def along(move):
-            probed = task.exact_residuals(unravel(vector + _PROBE * move))
+            probed = _residuals(task, unravel(vector + _PROBE * move), fraction)
             return jacobian.T @ (2 / _PROBE * ((probed - r) / _PROBE - jacobian @ move))
 
         return jax.vmap(along)(moves)
