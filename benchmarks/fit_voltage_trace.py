@@ -66,24 +66,25 @@ def bounds() -> dict[str, tuple[float, float]]:
 
 
 def recover(case: Case, voltage: np.ndarray, accurate: bool) -> nd.FitResult:
-    """Least squares through a falling coupling to the recording, from a few starts; then once more with accurate steps."""
-    coupling = (3.0, 1.0, 0.4, 0.15, 0.05)
-    trace = nd.fitting.VoltageTrace(case.stimulus, voltage, DT, y0=None, coupling=(*coupling, 0.0), noise=NOISE)
+    """Least squares through a falling coupling to the recording, from other starts until one fits; without noise once more with finer steps."""
+    coupling = (3.0, 1.0, 0.4, 0.15, 0.05, 0.0)
     options = dict(trainable=TRAINABLE, bounds=bounds(), steps=0, check_rank=False)
-    first = nd.fit(
+    common = dict(y0=None, noise=NOISE, solver=nd.Staggered4())
+    result = nd.fit(
         nd.HodgkinHuxley(),
-        trace,
+        nd.fitting.VoltageTrace(case.stimulus, voltage, DT, coupling=coupling, **common),
         key=jax.random.key(1000 + case.seed),
         starts=8,
         polish=60,
         polish_starts=8,
-        stop_below=2.0 if accurate else None,
+        attempts=8,
+        stop_below=1e-4 if accurate else 1.1,  # the mean squared error in units of the noise
         **options,
     )
-    fine = nd.fitting.VoltageTrace(
-        case.stimulus, voltage, DT, y0=None, noise=NOISE, substeps=2 if accurate else 1, solver=nd.Staggered4()
-    )
-    return nd.fit(first.model, fine, key=jax.random.key(0), starts=1, polish=30, polish_starts=1, **options)
+    if not accurate:
+        return result
+    finer = nd.fitting.VoltageTrace(case.stimulus, voltage, DT, substeps=2, **common)
+    return nd.fit(result.model, finer, key=jax.random.key(0), starts=1, polish=30, polish_starts=1, **options)
 
 
 def errors(case: Case, result: nd.FitResult) -> np.ndarray:

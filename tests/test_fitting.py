@@ -10,7 +10,7 @@ import pytest
 
 import neurodyn as nd
 from neurodyn._parameter import parameters, replace_leaves
-from neurodyn.fitting import AbstractObjective, SpikeTrain, Task, VoltageTrace, rank_report
+from neurodyn.fitting import AbstractObjective, SpikeTrain, VoltageTrace
 from neurodyn.fitting.objectives.spike_signal import filtered_impulses, filtered_spikes
 from neurodyn.fitting.selection import select
 from neurodyn.fitting.space import Space
@@ -213,32 +213,6 @@ def test_data_that_make_no_sense_are_refused(make, words):
         make()
 
 
-# Identifiability ----------------------------------------------------------------------------------------------------------------
-
-
-def test_degenerate_constants_of_hodgkin_huxley_are_named(hh):
-    """Three exponential rates whose midpoint only rescales them, and a temperature that rescales all: 22 of 26 make a difference.
-
-    The drive has to vary: under a constant one the leak's reversal stands in for it, and conductances scale with the capacitance.
-    """
-    rates = [p for p in parameters(hh) if p.split(".")[-1] in ("rate", "midpoint", "scale")]
-    paths = ["capacitance", "na.g", "k.g", "leak.g", "na.e", "k.e", "leak.e", *rates, "temperature"]
-    assert len(paths) == 26
-    v = np.zeros(1601)
-    varying, constant = (VoltageTrace(nd.Step(10.0, start), v, 0.025, y0=None) for start in (2.0, 0.0))
-    report = rank_report(Task.of(hh, varying, paths))
-    assert report.rank == 22
-    assert rank_report(Task.of(hh, constant, paths)).rank == 21
-    named = {path for direction in report.null_directions for path in direction}
-    assert {"na.m.beta.midpoint", "na.m.beta.rate", "temperature"} <= named
-    assert not named & {"na.g", "capacitance", "leak.e"}  # these four directions are combinations of rates
-
-
-def test_fit_warns_of_a_null_direction(hh, trace):
-    with pytest.warns(UserWarning, match="only 1 of 2 .* na.m.beta.midpoint"):
-        nd.fit(hh, trace, trainable=["na.m.beta.rate", "na.m.beta.midpoint"], key=jax.random.key(0), steps=1, starts=1)
-
-
 # The loop -----------------------------------------------------------------------------------------------------------------------
 
 
@@ -363,7 +337,9 @@ def test_a_silent_model_is_pointed_out(hh, target):
         _short(hh, quiet, starts=1)
 
 
-@pytest.mark.parametrize("name, value", [("steps", -1), ("starts", 0), ("polish", -1), ("steps", 2.5), ("starts", True)])
+@pytest.mark.parametrize(
+    "name, value", [("steps", -1), ("starts", 0), ("polish", -1), ("steps", 2.5), ("starts", True)]
+)
 def test_counts_are_checked(hh, trace, name, value):
     with pytest.raises(ValueError, match=f"{name} = {value}"):
         _short(hh, trace, **{name: value})

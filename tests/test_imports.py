@@ -124,7 +124,9 @@ def test_public_names_are_there_and_documented(name):
         assert thing.__doc__, f"nd.{name} has no docstring of its own"
 
 
-@pytest.mark.parametrize("name", ["channels", "kinetics", "points", "fitting", "analysis", "io", "plot", "reducers", "templates"])
+@pytest.mark.parametrize(
+    "name", ["channels", "kinetics", "points", "fitting", "analysis", "io", "plot", "reducers", "templates"]
+)
 def test_public_names_of_submodules_are_documented(name):
     module = getattr(nd, name)
     assert module.__doc__

@@ -203,13 +203,14 @@ def test_nothing_is_left_behind_without_a_directory(hh, trace, tmp_path, monkeyp
 
 def test_evolution_goes_on_by_being_told_again(hh, trace, tmp_path):
     pytest.importorskip("cma")
-    options = dict(steps=0, starts=6, candidates=0, halvings=0, polish=0, evolution=5)
+    options = dict(steps=0, starts=6, candidates=0, halvings=0, polish=0, evolution=20)
     whole = nd.fit(hh, trace, **{**OPTIONS, **options})
     state = np.random.get_state()[1].copy()
     fit(hh, trace, tmp_path / "run", **options, callback=_Interrupt(3))
     np.testing.assert_array_equal(np.random.get_state()[1], state)  # the global generator is nobody's
     assert_same(fit(hh, trace, tmp_path / "run", **options, resume=True), whole)
-    assert whole.loss < whole.history.loss[0].min()
+    assert whole.loss == whole.history.loss.min()  # the best ever seen, although a later generation may have lost it
+    assert np.median(whole.history.loss[-1]) < np.median(whole.history.loss[0]) / 2
 
 
 _PROGRAM = """

@@ -66,12 +66,16 @@ class NeuralRate(AbstractRate):
         """
         check_whole("size", size)
         if not low < start < high:
-            raise ValueError(f"start = {start!r} 1/ms is not allowed: must be between low = {low!r} and high = {high!r}")
+            raise ValueError(
+                f"start = {start!r} 1/ms is not allowed: must be between low = {low!r} and high = {high!r}"
+            )
         places, weights = jax.random.split(key)
         step = (span[1] - span[0]) / size
         midpoints = span[0] + step * (jnp.arange(size) + jax.random.uniform(places, (size,), dtype=float))
         heights = 0.1 * jax.random.normal(weights, (size,), dtype=float)
-        level = math.log(math.log(start / low) / math.log(high / start)) - jnp.sum(heights * jnp.tanh(-midpoints / 30.0))
+        level = math.log(math.log(start / low) / math.log(high / start)) - jnp.sum(
+            heights * jnp.tanh(-midpoints / 30.0)
+        )
         return cls(midpoints, jnp.full((size,), 30.0), heights, level, low, high)
 
     def __call__(self, v: FloatArray) -> FloatArray:

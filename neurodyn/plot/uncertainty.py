@@ -59,13 +59,15 @@ def uncertainty(result: Uncertainty, axes: Sequence[Any] | None = None) -> Any:
     left, right = _grid(1, 2, (4.6 + side, side), width_ratios=(3.4, side))[0] if axes is None else (axes[0], axes[1])
     sd, rows = result.relative_sd, np.arange(n)
     known = np.isfinite(sd)
-    low = 10 ** np.floor(np.log10(sd[known].min()) - 0.2) if known.any() else 1e-2
     high = max(1.0, *(3 * sd[known])) if known.any() else 1.0
-    left.barh(rows[known], sd[known], left=0, height=0.6, color=OTHER)
-    left.barh(rows[~known], high, height=0.6, color="white", edgecolor=MODEL, hatch="////", linewidth=0.5)
+    low = min(10 ** np.floor(np.log10(sd[known].min()) - 0.2), high / 100) if known.any() else high / 100
+    left.barh(rows[known], sd[known], height=0.6, color=OTHER)
+    left.barh(rows[~known], 3 * high, height=0.6, color="white", edgecolor=MODEL, hatch="////", linewidth=0.5)
     for row in rows[~known]:
         note = dict(facecolor="white", edgecolor="none", pad=1.0)
-        left.text(np.sqrt(low * high), row, "not determined", ha="center", va="center", fontsize="x-small", bbox=note)
+        left.text(
+            np.sqrt(low * 3 * high), row, "not determined", ha="center", va="center", fontsize="x-small", bbox=note
+        )
     for row in rows[known]:
         text = f"±{result.sd[row]:.2g} {result.units[row]}"
         left.annotate(text, (sd[row], row), (3, 0), textcoords="offset points", va="center", fontsize="x-small")
@@ -93,7 +95,11 @@ def profile(result: Profile, ax: Any = None) -> Any:
     ends = np.clip([result.lower, result.upper], result.values[0], result.values[-1])
     ax.axvspan(*ends, color=OTHER, alpha=0.12, linewidth=0)
     ax.axhline(result.threshold, color=MUTED, linewidth=1.0, linestyle="--")
-    ax.plot(result.values, result.chi2, color=MODEL, linewidth=1.2, marker="o", markersize=3.5)
+    # Its signed root is nearly straight between the points, so the curve is drawn through that.
+    z = np.sign(result.values - result.estimate) * np.sqrt(np.maximum(result.chi2, 0.0))
+    dense = np.unique(np.concatenate([result.values, np.linspace(result.values[0], result.values[-1], 400)]))
+    ax.plot(dense, np.interp(dense, result.values, z) ** 2, color=MODEL, linewidth=1.2)
+    ax.plot(result.values, result.chi2, "o", color=MODEL, markersize=3.5)
     ax.plot(
         result.values[~result.settled],
         result.chi2[~result.settled],
@@ -105,6 +111,8 @@ def profile(result: Profile, ax: Any = None) -> Any:
     ax.axvline(result.estimate, color=DATA, linewidth=0.8)
     if result.values[0] > 0 and result.values[-1] > 10 * result.values[0]:
         ax.set_xscale("log")
+    else:
+        ax.locator_params(axis="x", nbins=5)
     ax.set_ylim(-0.03 * top, top)
     ax.annotate(
         "95 %",
@@ -145,7 +153,7 @@ def posterior(
                 ax.set_axis_off()
                 continue
             if i == j:
-                ax.hist(x, bins=30, color=OTHER, alpha=0.7)
+                ax.hist(x, bins=int(np.clip(np.sqrt(x.size), 8, 40)), color=OTHER, alpha=0.7)
                 ax.set_yticks([])
             else:
                 ax.scatter(x, y, s=2, color=OTHER, alpha=min(1.0, 300 / x.size), linewidths=0, rasterized=True)
@@ -191,6 +199,8 @@ def gradient_health(result: GradientHealth, ax: Any = None) -> Any:
             ax.axvspan(o.times[0], o.times[bad[-1]], color=MODEL, alpha=0.15, linewidth=0)
     if shown and any(np.isfinite(o.drive).any() and np.any(o.drive) for o in shown):
         ax.set_yscale("log")
+        largest = max(np.nanmax(line.get_ydata(), initial=0.0) for line in ax.lines)
+        ax.set_ylim(bottom=max(ax.get_ylim()[0], 1e-10 * largest))  # below is rounding
     if len(shown) > 8:
         ax.set_title(f"{len(shown)} objectives", fontsize="medium", loc="left")
     elif shown:

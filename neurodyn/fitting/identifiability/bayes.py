@@ -9,6 +9,7 @@ import jax.flatten_util
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PRNGKeyArray
+from tqdm import tqdm
 
 from ..._parameter import check_whole
 from ..._paths import match
@@ -22,6 +23,8 @@ from .fisher import describe_noise
 
 
 _HEADER = ("parameter", "mean", "sd", "5 %", "95 %", "unit", "r_hat", "n_eff")
+_KEPT = ("z", "potential_energy", "diverging", "num_steps")
+_BLOCK = 50  # draws between two looks at the clock
 _WIDEST = 3.0  # standard deviation that a sampler is told of, in natural units, for what the data say nothing about
 
 
@@ -138,13 +141,21 @@ def sample_posterior(
     if not 0 < target_accept < 1:
         raise ValueError(f"target_accept = {target_accept!r} is not allowed: must be between 0 and 1")
     task = as_task(source)
+    sampler = _sampler()
     density = _Density.of(task)
     first, run = jax.random.split(key)
     z = jax.random.normal(first, (chains, density.centre.size), density.centre.dtype)
     start = density.usable(z)
-    found, extra = _run_nuts(density, start, run, draws, warmup, target_accept, max_tree_depth, progress)
-    theta = jax.vmap(jax.vmap(density.theta))(found)
-    samples = {path: np.asarray(x) for path, x in jax.vmap(jax.vmap(task.space.values))(theta).items()}
+    kernel = sampler(
+        potential_fn=density.potential,
+        dense_mass=True,
+        step_size=0.5,
+        target_accept_prob=target_accept,
+        max_tree_depth=max_tree_depth,
+    )
+    found = _run_nuts(kernel, start, run, warmup, draws, progress)
+    values = jax.jit(jax.vmap(jax.vmap(lambda z: task.space.values(density.theta(z)))))(jnp.asarray(found["z"]))
+    samples = {path: np.asarray(x) for path, x in values.items()}
     r_hat, n_eff = _diagnostics(samples)
     units = {path: task.known()[path].info.unit for path in samples}
     return Posterior(
@@ -152,9 +163,9 @@ def sample_posterior(
         units,
         r_hat,
         n_eff,
-        -np.asarray(extra["potential_energy"]),
-        np.asarray(extra["diverging"]),
-        np.asarray(extra["num_steps"]),
+        -found["potential_energy"],
+        found["diverging"],
+        found["num_steps"],
         density.prior,
         describe_noise(task.objectives),
     )
@@ -233,35 +244,45 @@ def _log_slope(bijection: Bijection, theta: FloatArray, of_logarithm: bool) -> F
     return slope + value if bijection.logarithmic else slope - value
 
 
-def _run_nuts(
-    density: _Density,
-    start: FloatArray,
-    key: PRNGKeyArray,
-    draws: int,
-    warmup: int,
-    accept: float,
-    depth: int,
-    progress: bool,
-) -> tuple[FloatArray, dict[str, FloatArray]]:
+def _sampler() -> Any:
+    """The class of the No-U-Turn sampler, imported when it is needed."""
     try:
-        from numpyro.infer import MCMC, NUTS
+        from numpyro.infer import NUTS
     except ImportError as error:
         raise ImportError("posteriors need numpyro: pip install 'neurodyn[bayes]'") from error
-    kernel = NUTS(
-        potential_fn=density.potential, dense_mass=True, target_accept_prob=accept, max_tree_depth=depth, step_size=0.5
-    )
-    sampler = MCMC(
-        kernel,
-        num_warmup=warmup,
-        num_samples=draws,
-        num_chains=start.shape[0],
-        chain_method="vectorized",
-        progress_bar=progress,
-    )
-    begin = start if start.shape[0] > 1 else start[0]
+    return NUTS
+
+
+def _run_nuts(
+    kernel: Any, start: FloatArray, key: PRNGKeyArray, warmup: int, draws: int, progress: bool
+) -> dict[str, np.ndarray]:
+    """What every draw after the warm-up says, shape (chains, draws, ...). In blocks of one compiled program, to show progress and to be interrupted."""
+    keys = jax.random.split(key, start.shape[0])
+
+    @jax.jit
+    def begin(keys, start):
+        return jax.vmap(lambda key, z: kernel.init(key, warmup, z))(keys, start)
+
+    @jax.jit
+    def advance(state):
+        def step(state, _):
+            state = jax.vmap(lambda state: kernel.sample(state, (), {}))(state)
+            return state, {name: getattr(state, name) for name in _KEPT}
+
+        return jax.lax.scan(step, state, length=_BLOCK)
+
+    found, total = [], warmup + draws
     with jax.numpy_rank_promotion("allow"):  # the sampler relies on it
-        sampler.run(key, init_params=begin, extra_fields=("potential_energy", "diverging", "num_steps"))
-    return sampler.get_samples(group_by_chain=True), sampler.get_extra_fields(group_by_chain=True)
+        state = begin(keys, start)
+        with tqdm(total=total, disable=not progress, unit="draw") as bar:
+            for first in range(0, total, _BLOCK):
+                state, kept = advance(state)
+                if first + _BLOCK > warmup:
+                    skip = max(0, warmup - first)
+                    found.append(jax.tree.map(lambda x, skip=skip: np.asarray(x)[skip:], kept))
+                bar.update(min(_BLOCK, total - first))
+    joined = jax.tree.map(lambda *parts: np.concatenate(parts)[:draws], *found)
+    return jax.tree.map(lambda x: np.moveaxis(x, 0, 1), joined)
 
 
 def _diagnostics(samples: dict[str, np.ndarray]) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:

@@ -36,6 +36,11 @@ def element_names(theta: Mapping[str, FloatArray]) -> tuple[str, ...]:
     )
 
 
+def at_bound(task: Task, theta: Mapping[str, FloatArray]) -> tuple[str, ...]:
+    """The parameters that lie at a bound of their box, also those that `encode` has put just inside."""
+    return tuple(task.space.at_bound({path: x * (1 + 1e-4) for path, x in theta.items()}))
+
+
 def small(dtype: np.dtype) -> float:
     """A singular value below so much of the largest is rounding."""
     return 1e-9 if dtype == np.float64 else 2e-5

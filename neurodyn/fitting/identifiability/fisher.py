@@ -8,7 +8,7 @@ import numpy as np
 from ..._table import as_html, as_text
 from ..objectives import AbstractObjective
 from ..task import Task
-from .coordinates import Coordinates, HasTask, as_task, measured_jacobian, small
+from .coordinates import Coordinates, HasTask, as_task, at_bound, measured_jacobian, small
 from .rank import decompose, describe_direction, name_direction
 
 
@@ -169,7 +169,7 @@ def uncertainty(source: Task | HasTask) -> Uncertainty:
         np.concatenate([values[:rank] ** 2, np.zeros(values.size - rank)]),
         directions,
         rank,
-        tuple(task.space.at_bound(theta)),
+        at_bound(task, theta),
         float(np.sum(np.asarray(misfit, float) ** 2) / max(data - rank, 1)),
         data,
         describe_noise(task.objectives),

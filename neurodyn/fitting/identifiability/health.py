@@ -15,7 +15,7 @@ from ..._stimulus import AbstractStimulus, Samples
 from ..._table import as_html, as_text
 from ..._types import FloatArray
 from ..task import Task
-from .coordinates import HasTask, as_task, element_names
+from .coordinates import HasTask, as_task, at_bound, element_names
 
 
 _HEADER = ("objective", "loss", "gradient", "growth back in time", "finding")
@@ -176,7 +176,7 @@ def gradient_health(
     total = {name: float(np.sum([o.gradient[name] for o in found.values()])) for name in names}
     silent, broken, count = _look_at_starts(task, starts, at)
     objectives = tuple(found[i] for i in range(len(found)))
-    return GradientHealth(objectives, total, tuple(task.space.at_bound(point)), silent, broken, count)
+    return GradientHealth(objectives, total, at_bound(task, point), silent, broken, count)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -212,8 +212,10 @@ def _derivatives(task: Task, theta: Mapping[str, FloatArray], fraction: FloatArr
 
     def one(vector, added, place):
         model, objectives = task.place(unravel(vector))
-        stacked = jtu.tree_map(lambda *leaves: jnp.stack(leaves), *(objectives[j] for j in group))
-        objective = jtu.tree_map(lambda x: x[place], stacked)
+        objective = objectives[group[0]]
+        if len(group) > 1:
+            stacked = jtu.tree_map(lambda *leaves: jnp.stack(leaves), *(objectives[j] for j in group))
+            objective = jtu.tree_map(lambda x: x[place], stacked)
         if grid is not None:
             more = Samples(added, grid.width, grid.start)
             objective = eqx.tree_at(lambda o: o.stimulus, objective, objective.stimulus + more)

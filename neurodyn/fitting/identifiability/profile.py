@@ -109,7 +109,7 @@ def profile(
     check_positive("width", float(width), "")
     theta = task.encode()
     if path not in theta or theta[path].ndim:
-        scalars = ", ".join(name for name, x in theta.items() if x.ndim == 0)
+        scalars = ", ".join(sorted(name for name, x in theta.items() if x.ndim == 0))
         raise ValueError(f"path = {path!r} is not allowed: must be a trained scalar: {scalars}")
     walk = _Walk.begin(task, path, steps)
     if values is not None:

@@ -1,0 +1,445 @@
+"""What the data determine: ranks, bounds, profiles, posteriors and the health of gradients, against closed forms."""
+
+import sys
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+import neurodyn as nd
+from neurodyn._parameter import parameters
+from neurodyn.fitting import AbstractObjective, Prior, SpikeTrain, Task, VoltageTrace, rank_report
+from neurodyn.fitting.identifiability import (
+    GradientHealth,
+    ObjectiveHealth,
+    gradient_health,
+    profile,
+    sample_posterior,
+    uncertainty,
+)
+from neurodyn.plot import uncertainty as plots
+
+
+CHI2 = 3.841458820694124
+
+
+# Problems with a known answer ---------------------------------------------------------------------------------------------------
+
+
+class Line(AbstractObjective):
+    """A linear experiment on some of the constants of a LIF, with normal noise."""
+
+    design: jax.Array
+    data: jax.Array
+    noise: jax.Array
+    names: tuple[str, ...] = eqx.field(static=True)
+
+    def misfit(self, model):
+        return (self.design @ jnp.stack([getattr(model, name) for name in self.names]) - self.data) / self.noise
+
+    def residuals(self, model, fraction):
+        return self.exact_residuals(model)
+
+    def measured(self, model):
+        return self.misfit(model)
+
+    def share(self):
+        return jnp.ones(())
+
+    def stages(self):
+        return 1
+
+    def response(self, model):
+        return self.misfit(model)
+
+
+NAMES = ("rest", "tau", "threshold")
+
+
+@pytest.fixture(scope="module")
+def line():
+    """The task at its optimum, and the covariance of the estimate. One bijection of each kind: free, positive, in a box."""
+    rng = np.random.default_rng(0)
+    design = rng.normal(size=(60, 3)) @ np.array([[1.0, 0.8, 0.0], [0.0, 0.6, 0.3], [0.0, 0.0, 1.0]])
+    data = design @ np.array([-63.0, 20.0, -48.0]) + 0.5 * rng.normal(size=60)
+    best = np.linalg.lstsq(design, data)[0]
+    model = nd.replace(nd.LIF(), dict(zip(NAMES, best, strict=True)))
+    objective = Line(jnp.asarray(design), jnp.asarray(data), jnp.asarray(0.5), NAMES)
+    task = Task.of(model, objective, list(NAMES), bounds={"threshold": (-55.0, -40.0)})
+    return task, best, 0.25 * np.linalg.inv(design.T @ design)
+
+
+DRIVE = nd.Step(0.5, 5.0, 30.0)
+TIMES = 0.1 * np.arange(501)
+PASSIVE = ["capacitance", "channels.leak.e", "channels.leak.g"]
+
+
+def passive_voltage(capacitance, e, g):
+    """The charging curve of a membrane that starts at -65 mV, mV at TIMES."""
+    v, out = -65.0, np.empty_like(TIMES)
+    for start, stop, current in ((0.0, 5.0, 0.0), (5.0, 30.0, 0.5), (30.0, 50.0, 0.0)):
+        inside = (TIMES >= start - 1e-9) & (TIMES <= stop + 1e-9)
+        end = e + current / g
+        out[inside] = end + (v - end) * np.exp(-(TIMES[inside] - start) * g / capacitance)
+        v = end + (v - end) * np.exp(-(stop - start) * g / capacitance)
+    return out
+
+
+def passive_covariance(noise):
+    at = np.array([1.0, -65.0, 0.1])
+    step = 1e-5 * np.eye(3)
+    jacobian = np.stack([(passive_voltage(*(at + h)) - passive_voltage(*(at - h))) / 2e-5 for h in step], axis=1)
+    return noise**2 * np.linalg.inv(jacobian.T @ jacobian)
+
+
+@pytest.fixture(scope="module")
+def cell():
+    return nd.PointCell({"leak": nd.channels.Leak(0.1, -65.0)})
+
+
+def passive_trace(seed, noise=0.2):
+    truth = passive_voltage(1.0, -65.0, 0.1)
+    data = truth + noise * np.random.default_rng(seed).normal(size=truth.size)
+    return VoltageTrace(DRIVE, data, 0.1, y0=None, noise=noise)
+
+
+@pytest.fixture(scope="module")
+def passive(cell):
+    """At the truth, with data that fit exactly."""
+    exact = VoltageTrace(DRIVE, passive_voltage(1.0, -65.0, 0.1), 0.1, y0=None, noise=0.2)
+    return Task.of(cell, exact, PASSIVE)
+
+
+@pytest.fixture(scope="module")
+def at_rest(cell):
+    """Nothing flows: neither capacitance nor conductance can be known."""
+    return Task.of(cell, VoltageTrace(nd.Step(0.0), np.full(501, -65.0), 0.1, y0=None, noise=0.2), PASSIVE)
+
+
+# Rank ---------------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def rank(hh):
+    rates = [p for p in parameters(hh) if p.split(".")[-1] in ("rate", "midpoint", "scale")]
+    paths = ["capacitance", "na.g", "k.g", "leak.g", "na.e", "k.e", "leak.e", *rates, "temperature"]
+    assert len(paths) == 26
+    v = np.zeros(1601)
+    return {
+        name: rank_report(Task.of(hh, VoltageTrace(nd.Step(10.0, start), v, 0.025, y0=None), paths))
+        for name, start in (("varying", 2.0), ("constant", 0.0))
+    }
+
+
+def test_degenerate_constants_of_hodgkin_huxley_are_named(rank):
+    """Three exponential rates whose midpoint only rescales them, and a temperature that rescales all: 22 of 26 make a difference.
+
+    The drive has to vary: under a constant one the leak's reversal stands in for it, and conductances scale with the capacitance.
+    """
+    report = rank["varying"]
+    assert report.rank == 22
+    assert rank["constant"].rank == 21
+    named = {path for direction in report.null_directions for path in direction}
+    assert {"na.m.beta.midpoint", "na.m.beta.rate", "temperature"} <= named
+    assert not named & {"na.g", "capacitance", "leak.e"}  # these four directions are combinations of rates
+
+
+def test_fit_warns_of_a_null_direction(cell):
+    higher = VoltageTrace(nd.Step(0.0), np.full(501, -64.0), 0.1, y0=None)
+    with pytest.warns(UserWarning, match="only 1 of 2 .* capacitance"):
+        nd.fit(cell, higher, trainable=PASSIVE[:2], key=jax.random.key(0), steps=1, starts=1)
+
+
+# The Cramer-Rao bound -----------------------------------------------------------------------------------------------------------
+
+
+def test_uncertainty_of_a_linear_model(line):
+    task, best, covariance = line
+    u = uncertainty(task)
+    assert u.names == NAMES and u.units == ("mV", "ms", "mV")
+    np.testing.assert_allclose(u.values, best)
+    np.testing.assert_allclose(u.covariance, covariance, rtol=1e-9)
+    np.testing.assert_allclose(u.sd, np.sqrt(np.diag(covariance)), rtol=1e-9)
+    np.testing.assert_allclose(u.correlation, covariance / np.outer(u.sd, u.sd), rtol=1e-9)
+    # Scales: the value of a time constant, the declared spread of potentials.
+    np.testing.assert_allclose(u.scale, [5.0, best[1], 5.0])
+    scaled = np.linalg.inv(covariance / np.outer(u.scale, u.scale))
+    np.testing.assert_allclose(u.eigenvalues, np.linalg.eigvalsh(scaled)[::-1], rtol=1e-9)
+    assert u.condition == pytest.approx(np.linalg.cond(scaled)) and u.rank == 3 and u.undetermined == ()
+    assert u.sloppy(1)[0].sd == pytest.approx(1 / np.sqrt(u.eigenvalues[-1]))
+    assert 0.5 < u.misfit < 1.5 and u.data == 60 and "Line noise 0.5" in u.noise
+    assert "tau" in repr(u) and "<table>" in u._repr_html_()
+    again = u.rescaled()
+    np.testing.assert_allclose(again.covariance, u.covariance * u.misfit)
+    assert again.misfit == 1.0
+
+
+def test_a_prior_is_information(line):
+    task, _, covariance = line
+    with_prior = Task.of(task.model, [*task.objectives, Prior("tau", 20.0, 0.05)], list(NAMES))
+    expected = np.linalg.inv(np.linalg.inv(covariance) + np.diag([0.0, 1 / 0.05**2, 0.0]))
+    np.testing.assert_allclose(uncertainty(with_prior).covariance, expected, rtol=1e-9)
+
+
+def test_uncertainty_of_a_passive_membrane(passive):
+    u = uncertainty(passive)
+    np.testing.assert_allclose(u.covariance, passive_covariance(0.2), rtol=1e-6)
+    assert u.names == tuple(PASSIVE) and u.misfit < 1e-20
+
+
+def test_what_is_not_determined_is_infinite(at_rest):
+    u = uncertainty(at_rest)
+    assert u.undetermined == ("capacitance", "channels.leak.g") and u.rank == 1 and u.condition == np.inf
+    assert np.isfinite(u.sd[1]) and np.isnan(u.correlation[0, 1]) and u.covariance[0, 0] == np.inf
+    assert u.sloppy()[0].sd == np.inf and "inf" in repr(u)
+
+
+def test_fewer_data_than_parameters():
+    one = Line(jnp.ones((1, 2)), jnp.zeros(1), jnp.asarray(1.0), ("rest", "reset"))
+    u = uncertainty(Task.of(nd.LIF(), one, ["rest", "reset"]))
+    assert u.rank == 1 and u.undetermined == ("reset", "rest")
+    shares = u.sloppy(1)[0].shares
+    assert abs(shares["rest"]) == pytest.approx(np.sqrt(0.5)) and shares["rest"] == pytest.approx(-shares["reset"])
+
+
+# Profiles -----------------------------------------------------------------------------------------------------------------------
+
+
+def test_profile_of_a_linear_model(line):
+    task, best, covariance = line
+    for i, path in enumerate(("rest", "tau")):
+        sd = np.sqrt(covariance[i, i])
+        p = profile(task, path, points=7)
+        np.testing.assert_allclose(p.chi2, ((p.values - best[i]) / sd) ** 2, atol=1e-3)
+        assert p.estimate == pytest.approx(best[i], abs=1e-4 * sd)
+        assert p.lower == pytest.approx(best[i] - np.sqrt(CHI2) * sd, abs=1e-2 * sd)
+        assert p.upper == pytest.approx(best[i] + np.sqrt(CHI2) * sd, abs=1e-2 * sd)
+        assert p.open == (False, False) and not p.flat and p.settled.all()
+        expected = best[2] + covariance[2, i] / covariance[i, i] * (p.values - best[i])
+        np.testing.assert_allclose(p.others["threshold"], expected, atol=1e-3)
+
+
+def test_profile_of_a_fit(cell):
+    """From noisy data: the interval holds the truth's neighbourhood and is nearly that of the linear model."""
+    out = nd.fit(cell, passive_trace(0), trainable=PASSIVE, key=jax.random.key(0), steps=0, starts=1, polish=12)
+    p, u = profile(out, "channels.leak.g", points=5), uncertainty(out)
+    sd = u.sd[2]
+    assert p.upper - p.lower == pytest.approx(2 * np.sqrt(CHI2) * sd, rel=0.02)
+    assert p.lower < 0.1 < p.upper and p.estimate == pytest.approx(float(out.model.channels["leak"].g), abs=0.01 * sd)
+    q = profile(out, "capacitance", values=[1.0, 1.005, 1.012])
+    assert q.open == (True, True) and "open on both sides" in repr(q)
+    assert u.misfit == pytest.approx(1.0, abs=0.2)
+
+
+def test_a_flat_profile_is_open(at_rest):
+    p = profile(at_rest, "capacitance", points=3, extend=1)
+    assert p.flat and p.open == (True, True) and p.lower == -np.inf and p.upper == np.inf
+    assert p.settled.all() and "flat" in repr(p)
+
+
+@pytest.mark.parametrize(
+    "path, options, words",
+    [
+        ("reset", {}, "must be a trained scalar: rest, tau, threshold"),
+        ("tau", {"values": [-1.0, 1.0, 2.0]}, "between 0 and inf"),
+        ("tau", {"values": [1.0, 2.0]}, "three numbers at least"),
+        ("tau", {"points": 2}, "points = 2"),
+        ("tau", {"width": -1.0}, "width = -1.0"),
+    ],
+)
+def test_profiles_of_nothing_are_refused(line, path, options, words):
+    with pytest.raises(ValueError, match=words):
+        profile(line[0], path, **options)
+
+
+# Posteriors ---------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def posterior(line):
+    """Two constants known from a line, one from a log-normal prior only, and one of which nothing is known but its bounds."""
+    design = np.asarray(line[0].objectives[0].design)[:, [0, 2]]
+    data = design @ np.array([-63.0, -48.0])
+    objective = Line(jnp.asarray(design), jnp.asarray(data), jnp.asarray(0.5), ("rest", "threshold"))
+    model = nd.replace(nd.LIF(), {"rest": -63.0, "threshold": -48.0})
+    task = Task.of(
+        model,
+        [objective, Prior("tau", 20.0, 0.3, logarithmic=True)],
+        ["rest", "threshold", "tau", "refractory"],
+        bounds={"refractory": (0.5, 4.0), "threshold": (-60.0, -40.0)},
+    )
+    return sample_posterior(task, key=jax.random.key(0), draws=400, warmup=150, chains=4), design
+
+
+def test_posterior_of_a_linear_model(posterior):
+    s, design = posterior
+    covariance = 0.25 * np.linalg.inv(design.T @ design)
+    for i, (path, mean) in enumerate((("rest", -63.0), ("threshold", -48.0))):
+        draws, sd, n = s.flat(path), np.sqrt(covariance[i, i]), float(s.n_eff[path])
+        assert s.samples[path].shape == (4, 400) and n > 300 and s.r_hat[path] < 1.02
+        assert abs(draws.mean() - mean) < 4 * sd / np.sqrt(n)
+        assert draws.std() == pytest.approx(sd, rel=4 / np.sqrt(2 * n) + 0.01)
+    found = np.corrcoef(s.flat("rest"), s.flat("threshold"))[0, 1]
+    assert found == pytest.approx(covariance[0, 1] / np.sqrt(covariance[0, 0] * covariance[1, 1]), abs=0.08)
+    assert s.divergences == 0 and "2 Prior" not in s.prior and "1 Prior" in s.prior
+    assert "r_hat" in repr(s) and "<table>" in s._repr_html_()
+
+
+def test_priors_come_out_where_there_are_no_data(posterior):
+    s, _ = posterior
+    logs = np.log(s.flat("tau"))
+    assert logs.mean() == pytest.approx(np.log(20.0), abs=0.05) and logs.std() == pytest.approx(0.3, rel=0.12)
+    # Uniform from 0.5 to 4.
+    quartiles = np.quantile(s.flat("refractory"), [0.25, 0.5, 0.75])
+    np.testing.assert_allclose(quartiles, [1.375, 2.25, 3.125], atol=0.3)
+    assert s.flat("refractory").min() > 0.5 and s.flat("refractory").max() < 4.0
+
+
+def test_posteriors_say_what_they_need(line, monkeypatch):
+    with pytest.raises(ValueError, match="chains = 0"):
+        sample_posterior(line[0], key=jax.random.key(0), chains=0)
+    with pytest.raises(ValueError, match="target_accept = 1.5"):
+        sample_posterior(line[0], key=jax.random.key(0), target_accept=1.5)
+    monkeypatch.setitem(sys.modules, "numpyro.infer", None)
+    with pytest.raises(ImportError, match=r"neurodyn\[bayes\]"):
+        sample_posterior(line[0], key=jax.random.key(0))
+
+
+@pytest.mark.slow
+def test_posterior_of_hodgkin_huxley(hh):
+    """Narrow, so that it is that of the linear model."""
+    drive = nd.Step(10.0, 1.0)
+    v = np.asarray(nd.simulate(hh, drive, 15.0).v)
+    noisy = v + np.random.default_rng(0).normal(size=v.size)
+    trace = VoltageTrace(drive, noisy, 0.025, y0=None)
+    out = nd.fit(hh, trace, trainable=["na.g", "k.n.shift"], key=jax.random.key(0), steps=0, starts=1, polish=15)
+    s, u = sample_posterior(out, key=jax.random.key(1), draws=300, warmup=100, chains=2), uncertainty(out)
+    for name, value, sd in zip(u.names, u.values, u.sd, strict=True):
+        assert s.flat(name).mean() == pytest.approx(value, abs=0.3 * sd)
+        assert s.flat(name).std() == pytest.approx(sd, rel=0.2)
+    assert s.divergences == 0 and max(map(float, s.r_hat.values())) < 1.05
+
+
+@pytest.mark.slow
+def test_refits_scatter_as_predicted(cell):
+    """Monte Carlo: 100 data sets, each fitted again. The intervals of `uncertainty` cover the truth as often as they say."""
+    fits = [
+        nd.fit(
+            cell,
+            passive_trace(i),
+            trainable=PASSIVE,
+            key=jax.random.key(0),
+            steps=0,
+            starts=1,
+            polish=8,
+            check_rank=False,
+        )
+        for i in range(100)
+    ]
+    found = np.array([[float(p.after) for p in out.parameters] for out in fits])
+    np.testing.assert_allclose(found.std(axis=0), np.sqrt(np.diag(passive_covariance(0.2))), rtol=0.25)
+    u = [uncertainty(out) for out in fits]
+    inside = np.array([np.abs(x.values - [1.0, -65.0, 0.1]) < 1.96 * x.sd for x in u])
+    assert (inside.mean(axis=0) > 0.88).all() and inside.mean() > 0.91
+
+
+# Health -------------------------------------------------------------------------------------------------------------------------
+
+
+def test_the_gradient_of_the_drive(cell):
+    """By finite differences of a current in one bin of time."""
+    task = Task.of(cell, [passive_trace(3), Prior("capacitance", 2.0, 0.5)], PASSIVE)
+    h = gradient_health(task, bins=50)
+    assert len(h.objectives) == 2 and h.objectives[1].drive.size == 0
+    first = h.objectives[0]
+    np.testing.assert_allclose(first.times, np.arange(50.0))
+    for place in (0, 17, 40):
+        pulse = nd.Step(1.0, float(place), float(place + 1))
+        losses = [
+            float(VoltageTrace(DRIVE + h * pulse, task.objectives[0].target, 0.1, y0=None, noise=0.2).loss(cell, 0.0))
+            for h in (1e-3, -1e-3)
+        ]
+        assert first.drive[place] == pytest.approx((losses[0] - losses[1]) / 2e-3, rel=1e-4)
+    # (1 - 2) / 0.5 squared, with respect to theta: the capacitance doubles in a unit.
+    assert h.objectives[1].gradient["capacitance"] == pytest.approx(-8 * np.log(2), rel=1e-9)
+    assert sum(o.gradient["capacitance"] for o in h.objectives) == pytest.approx(h.gradient["capacitance"])
+    assert h.healthy and "decades" in repr(h) and "<table>" in h._repr_html_()
+
+
+class Poisoned(Line):
+    """Finite, with a gradient that is not, for one of its constants."""
+
+    def misfit(self, model):
+        return super().misfit(model) + 0.0 * jnp.sqrt(0.0 * jnp.abs(model.tau))
+
+
+class Bent(Line):
+    """No gradient where the first constant is negative."""
+
+    def misfit(self, model):
+        return jax.nn.relu(getattr(model, self.names[0])) * jnp.ones(1) + 1.0
+
+
+def test_what_breaks_a_gradient_is_named(line):
+    good = line[0].objectives[0]
+    bad = Poisoned(good.design, good.data, good.noise, good.names)
+    h = gradient_health(Task.of(line[0].model, [good, bad], list(NAMES)))
+    assert h.objectives[0].finding == "" and not h.healthy
+    assert h.findings[0] == (
+        "objectives[1] (Poisoned): the loss is finite but its gradient is not, with respect to tau"
+    )
+    with pytest.raises(ValueError, match="not finite with respect to .*tau"):
+        uncertainty(Task.of(line[0].model, bad, list(NAMES)))
+
+
+def test_silent_and_broken_starts_and_bounds():
+    task = Task.of(nd.LIF(), Bent(jnp.ones((1, 1)), jnp.ones(1), jnp.ones(()), ("rest",)), ["rest"])
+    h = gradient_health(task, starts={"rest": jnp.asarray([1.0, 14.0, 15.0, jnp.nan])})
+    assert (h.silent, h.broken, h.starts) == ((0,), (3,), 4)
+    assert h.objectives[0].finding == "the gradient is zero"
+    boxed = Task.of(nd.LIF(), task.objectives, ["rest"], bounds={"rest": (-65.0, 10.0)})
+    assert gradient_health(boxed).at_bound == ("rest",) and "at a bound: rest" in repr(gradient_health(boxed))
+    with pytest.raises(ValueError, match="fraction = 2.0"):
+        gradient_health(task, fraction=2.0)
+
+
+def test_findings_about_time():
+    times = np.arange(100.0)
+    explodes = ObjectiveHealth("a", 1.0, {"x": 1.0}, times, np.exp(-times / 5))
+    vanishes = ObjectiveHealth("b", 1.0, {"x": 1.0}, times, np.exp(times / 5))
+    poisoned = ObjectiveHealth("c", 1.0, {"x": np.nan}, times, np.where(times < 30, np.nan, 1.0))
+    assert "explodes" in explodes.finding and explodes.growth == pytest.approx(16 * np.log10(np.e), rel=1e-6)
+    assert "vanishes" in vanishes.finding
+    assert poisoned.finding.endswith("with respect to x; it arises near 29 ms")
+    assert "nan" in ObjectiveHealth("d", np.nan, {"x": 1.0}, times, times).finding
+    health = GradientHealth((explodes, poisoned), {"x": np.nan}, (), (), (), 0)
+    assert health.findings[0].startswith("c:")
+
+
+def test_health_of_a_task_with_spikes(cell):
+    h = gradient_health(Task.of(cell, [SpikeTrain(DRIVE, [t], 10.0, dt=0.1) for t in (3.0, 4.0)], PASSIVE), bins=40)
+    for o in h.objectives:
+        assert np.isfinite(o.drive).all() and o.drive.any() and o.times[-1] < 10.0
+    assert h.objectives[0].loss != h.objectives[1].loss
+
+
+# Pictures -----------------------------------------------------------------------------------------------------------------------
+
+
+def test_pictures(rank, line, at_rest, posterior):
+    ax = Figure().subplots()
+    assert plots.rank(rank["varying"], ax) is ax and "22 of 26" in ax.get_title(loc="left")
+    left, right = plots.uncertainty(uncertainty(at_rest), Figure().subplots(1, 2))
+    assert [t.get_text() for t in left.get_yticklabels()] == ["capacitance", "channels.leak.e *", "channels.leak.g"]
+    assert right.get_title() == "correlation"
+    ax = plots.profile(profile(line[0], "rest", points=7), Figure().subplots())
+    assert ax.get_xlabel() == "rest (mV)"
+    axes = plots.posterior(posterior[0], names=["rest", "tau"], truth={"tau": 20.0})
+    assert axes.shape == (2, 2) and axes[1, 0].get_ylabel() == "tau\n(ms)"
+    times = np.arange(100.0)
+    bad = ObjectiveHealth("c", 1.0, {"x": np.nan}, times, np.where(times < 30, np.nan, 1.0))
+    ax = plots.gradient_health(GradientHealth((bad,), {"x": 1.0}, (), (), (), 0), Figure().subplots())
+    assert ax.get_xlabel() == "time (ms)" and ax.get_yscale() == "log"
