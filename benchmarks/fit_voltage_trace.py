@@ -66,7 +66,7 @@ def bounds() -> dict[str, tuple[float, float]]:
 
 
 def recover(case: Case, voltage: np.ndarray, accurate: bool) -> nd.FitResult:
-    """Least squares through a falling coupling to the recording, from other starts until one fits; without noise once more with finer steps."""
+    """Least squares through a falling coupling to the recording, from other starts until one fits."""
     coupling = (3.0, 1.0, 0.4, 0.15, 0.05, 0.0)
     options = dict(trainable=TRAINABLE, bounds=bounds(), steps=0, check_rank=False)
     common = dict(y0=None, noise=NOISE, solver=nd.Staggered4())
@@ -81,9 +81,8 @@ def recover(case: Case, voltage: np.ndarray, accurate: bool) -> nd.FitResult:
         stop_below=1e-4 if accurate else 1.1,  # the mean squared error in units of the noise
         **options,
     )
-    if not accurate:
-        return result
-    finer = nd.fitting.VoltageTrace(case.stimulus, voltage, DT, substeps=2, **common)
+    # `stop_below` ended the search in the right valley; now to its bottom.
+    finer = nd.fitting.VoltageTrace(case.stimulus, voltage, DT, substeps=2 if accurate else 1, **common)
     return nd.fit(result.model, finer, key=jax.random.key(0), starts=1, polish=30, polish_starts=1, **options)
 
 

@@ -143,7 +143,7 @@ def test_existing_output(data, tmp_path, capsys):
     assert code == 2 and "out: exists; choose another folder by --output, or pass --force" in capsys.readouterr().err
     code, output = fit(data, tmp_path, MODEL + RECORDING + FIT, "--force")
     assert code == 0
-    assert sorted(p.name for p in output.iterdir()) == ["figure.png", "mine", "parameters.json", "report.json"]
+    assert sorted(p.name for p in output.iterdir()) == ["figure.png", "mine", "parameters.json", "report.json", "run"]
 
 
 def test_spike_fit(data, tmp_path):
@@ -201,13 +201,15 @@ def test_nothing_is_left_when_writing_fails(data, tmp_path, capsys, monkeypatch)
     monkeypatch.setattr("neurodyn._serialise.save", full)
     assert fit(data, tmp_path, MODEL + RECORDING + FIT)[0] == 5
     assert "error: parameters.json: No space left on device" in capsys.readouterr().err
-    assert list(tmp_path.iterdir()) == []
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["run"]  # the fit itself is not lost
+    monkeypatch.undo()
+    assert fit(data, tmp_path, MODEL + RECORDING + FIT, "--resume")[0] == 0
 
 
 def test_numerical_failure(data, tmp_path, capsys):
     text = MODEL.replace('"na.g" = 100.0', '"na.g" = 1e306\ncapacitance = 1e-6') + RECORDING + FIT
     assert fit(data, tmp_path, text)[0] == 4
-    assert "error: no start has a finite loss and gradient" in capsys.readouterr().err
+    assert "error: no point of descent has a finite loss and gradient" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
 
 

@@ -70,7 +70,7 @@ _LAYERS = [
     {"analysis"},
     {"fitting"},
     {"_serialise"},
-    {"templates", "io", "_sweep", "networks"},
+    {"templates", "io", "_sweep", "networks", "ann"},
     {"plot"},
     {"cli"},
 ]

@@ -82,8 +82,12 @@ def recover(case: Experiment, progress: bool = False) -> nd.FitResult:
         trainable=TRAINABLE,
         bounds=bounds(),
         key=case.fit_key,
-        polish=40,
+        candidates=512,
+        halvings=1,
+        polish=60,
         polish_starts=16,
+        attempts=3,
+        stop_below=2e-6,  # spikes off by 7 us
         progress=progress,
     )
 

@@ -1,5 +1,6 @@
 """`neurodyn fit`: a model fitted as a configuration says."""
 
+import contextlib
 import json
 import math
 import warnings
@@ -45,7 +46,12 @@ def run(loaded: Loaded, output: Path | None, force: bool, resume: bool = False) 
         plan = make_plan(loaded)
         for note in plan.notes:
             complain(note, "note")
-        result, warned = _fit(plan, loaded.content.fit, folder / RUN, resume)
+        try:
+            result, warned = _fit(plan, loaded.content.fit, folder / RUN, resume)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                folder.rmdir()  # if nothing was saved in it
+            raise
         for text in warned:
             complain(text, "warning")
         traces = [sweep.simulate(result.model) for sweep in plan.sweeps]

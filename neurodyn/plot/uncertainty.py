@@ -166,7 +166,7 @@ def posterior(
 def _mark_truth(ax: Any, truth: Mapping[str, float], column: str, row: str | None) -> None:
     if column in truth:
         ax.axvline(truth[column], color=DATA, linewidth=0.8)
-    if row in truth:
+    if row is not None and row in truth:
         ax.axhline(truth[row], color=DATA, linewidth=0.8)
 
 

@@ -215,7 +215,7 @@ class _Walk:
             for side in (-1, 1):
                 bracket = _bracket(held, z, self.centre, side)
                 if bracket is not None and bracket[1][1] - bracket[1][0] > _COARSE:
-                    more.append(np.linspace(*bracket[0], _BLOCK + 2)[1:-1])
+                    more.append(np.linspace(bracket[0][0], bracket[0][1], _BLOCK + 2)[1:-1])
             if not more:
                 break
             self.visit(np.concatenate(more))

@@ -1,5 +1,6 @@
 """The folder of a fit that lasts: checkpoints, a log of its steps, and a lock."""
 
+import contextlib
 import json
 import os
 import socket
@@ -138,14 +139,20 @@ class RunDirectory:
             self._failing = True
 
     def close(self) -> None:
-        """Let go of the folder."""
+        """Let go of the folder. One in which no step was saved is removed."""
         try:
             if self._metrics is not None:
                 self._metrics.close()
         except OSError:
             pass  # what is left in its buffer has been warned of
-        finally:
-            self._lock.release()
+        empty = not self._numbers()
+        self._lock.release()
+        if empty:
+            for name in ("manifest.json", "holder", "metrics.jsonl", "lock"):
+                (self.path / name).unlink(missing_ok=True)
+            for folder in (self._checkpoints, self.path):
+                with contextlib.suppress(OSError):  # somebody else's files are in it
+                    folder.rmdir()
 
 
 def _version() -> str:
