@@ -10,7 +10,15 @@ from .terminal import say
 
 
 _PARTS = ("jax", "jaxlib", "equinox", "diffrax", "optax", "optimistix", "lineax", "numpy")
-_EXTRAS = {"plot": "matplotlib", "io": "pyabf", "cuda": "jax-cuda12-plugin"}
+_EXTRAS = {
+    "plot": "matplotlib",
+    "io": "pyabf",
+    "features": "efel",
+    "evolution": "cma",
+    "bayes": "numpyro",
+    "examples": "nitime",
+    "cuda": "jax-cuda12-plugin",
+}
 
 
 def version(name: str) -> str | None:

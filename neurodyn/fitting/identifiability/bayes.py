@@ -154,21 +154,7 @@ def sample_posterior(
         max_tree_depth=max_tree_depth,
     )
     found = _run_nuts(kernel, start, run, warmup, draws, progress)
-    values = jax.jit(jax.vmap(jax.vmap(lambda z: task.space.values(density.theta(z)))))(jnp.asarray(found["z"]))
-    samples = {path: np.asarray(x) for path, x in values.items()}
-    r_hat, n_eff = _diagnostics(samples)
-    units = {path: task.known()[path].info.unit for path in samples}
-    return Posterior(
-        samples,
-        units,
-        r_hat,
-        n_eff,
-        -found["potential_energy"],
-        found["diverging"],
-        found["num_steps"],
-        density.prior,
-        describe_noise(task.objectives),
-    )
+    return _posterior(density, found)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -283,6 +269,25 @@ def _run_nuts(
                 bar.update(min(_BLOCK, total - first))
     joined = jax.tree.map(lambda *parts: np.concatenate(parts)[:draws], *found)
     return jax.tree.map(lambda x: np.moveaxis(x, 0, 1), joined)
+
+
+def _posterior(density: _Density, found: dict[str, np.ndarray]) -> Posterior:
+    """The draws in the values' units, with their diagnostics."""
+    task = density.task
+    values = jax.jit(jax.vmap(jax.vmap(lambda z: task.space.values(density.theta(z)))))(jnp.asarray(found["z"]))
+    samples = {path: np.asarray(x) for path, x in values.items()}
+    r_hat, n_eff = _diagnostics(samples)
+    return Posterior(
+        samples,
+        {path: task.known()[path].info.unit for path in samples},
+        r_hat,
+        n_eff,
+        -found["potential_energy"],
+        found["diverging"],
+        found["num_steps"],
+        density.prior,
+        describe_noise(task.objectives),
+    )
 
 
 def _diagnostics(samples: dict[str, np.ndarray]) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
