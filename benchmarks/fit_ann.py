@@ -19,6 +19,8 @@ import neurodyn as nd
 BATCH = 64
 CLIP = 1.0
 HH = (8.0, 10.0)
+OPTIONS = {}
+OWN = 0.2
 GATES = ("na.m.factor", "na.h.factor", "k.n.factor")
 
 
@@ -150,7 +152,7 @@ def fit_student(kind: str, data: Data, logits: np.ndarray, size: int, steps: int
     own = {path: parameters(start.neurons)[path].value for path in s.own}
 
     def place(theta):
-        neurons = replace_leaves(start.neurons, {path: own[path] * jnp.exp(theta["own"][path]) for path in own})
+        neurons = replace_leaves(start.neurons, {path: own[path] * jnp.exp(OWN * theta["own"][path]) for path in own})
         weights = start.weights + s.spread / 8 * theta["weights"]
         bias = start.bias + s.spread * theta["bias"]
         readout = Readout(start.readout.weights + theta["readout"], start.readout.bias + theta["level"])

@@ -70,7 +70,8 @@ _LAYERS = [
     {"analysis"},
     {"fitting"},
     {"_serialise"},
-    {"templates", "io", "_sweep", "networks", "ann"},
+    {"io"},
+    {"templates", "_sweep", "networks", "ann"},
     {"plot"},
     {"cli"},
 ]

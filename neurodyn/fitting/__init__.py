@@ -1,7 +1,20 @@
 """Fitting parameters to data by gradient."""
 
 from .fit import fit as fit
-from .identifiability import RankReport as RankReport, rank_report as rank_report
+from .identifiability import (
+    Direction as Direction,
+    GradientHealth as GradientHealth,
+    ObjectiveHealth as ObjectiveHealth,
+    Posterior as Posterior,
+    Profile as Profile,
+    RankReport as RankReport,
+    Uncertainty as Uncertainty,
+    gradient_health as gradient_health,
+    profile as profile,
+    rank_report as rank_report,
+    sample_posterior as sample_posterior,
+    uncertainty as uncertainty,
+)
 from .objectives import (
     PSTH as PSTH,
     AbstractObjective as AbstractObjective,
@@ -11,6 +24,7 @@ from .objectives import (
     Prior as Prior,
     SpikeLikelihood as SpikeLikelihood,
     SpikeTrain as SpikeTrain,
+    StepResponse as StepResponse,
     VoltageTrace as VoltageTrace,
     trace_features as trace_features,
 )

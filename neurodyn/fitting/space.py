@@ -68,7 +68,7 @@ class Bijection(eqx.Module):
     def at_bound(self, theta: FloatArray) -> np.ndarray:
         if self.kind != "box":
             return np.zeros(np.shape(theta), bool)
-        return np.abs(np.tanh(np.asarray(theta) * self._box()[2])) > _EDGE
+        return np.abs(np.tanh(np.asarray(theta) * self._box()[2])) >= _EDGE - 1e-6
 
 
 def _bijection(item: NamedParameter, bounds: tuple[float, float] | None) -> Bijection:

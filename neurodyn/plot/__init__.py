@@ -1,6 +1,13 @@
 """Pictures. Every function draws into the axes it is given, or into new ones, and returns them; needs the extra `plot`."""
 
 from .branches import bifurcation as bifurcation
+from .determined import (
+    gradient_health as gradient_health,
+    posterior as posterior,
+    profile as profile,
+    rank as rank,
+    uncertainty as uncertainty,
+)
 from .firing import f_i_curve as f_i_curve
 from .fitted import loss as loss, parameters as parameters
 from .plane import phase_plane as phase_plane

@@ -8,4 +8,5 @@ from .prior import Prior as Prior
 from .psth import PSTH as PSTH
 from .spike_likelihood import SpikeLikelihood as SpikeLikelihood
 from .spike_train import SpikeTrain as SpikeTrain
+from .step_response import StepResponse as StepResponse
 from .voltage_trace import VoltageTrace as VoltageTrace

@@ -7,59 +7,72 @@ import jax.tree_util as jtu
 
 from ..._model import AbstractSpikingNeuron, Linearised
 from ..._parameter import parameter
-from ..._stimulus import AbstractStimulus, Instant
 from ..._types import BoolArray, FloatArray, Parameter, RealScalar, State
 
 
-class Impulses(AbstractStimulus):
-    """Unit impulses at `times` (ms, shape (n,), infinite ones are padding): its average over a step is the number in it per ms."""
-
-    times: Parameter = parameter(unit="ms", infinite=True, trainable=False)
-
-    def at(self, time: Instant) -> FloatArray:
-        return jnp.zeros((), self.times.dtype)
-
-    def over(self, time: Instant, width: RealScalar) -> FloatArray:
-        since = time.since(self.times)
-        return jnp.sum((since <= 0) & (since > -width)) / width
-
-    def edges(self) -> FloatArray:
-        return jnp.zeros((0,), self.times.dtype)
+EARLY = -1e6  # what is written down for the margin of a spike of the data in the refractory period
 
 
 class Replayed(AbstractSpikingNeuron):
-    """A resetting model whose spikes are those of the data. The drive is a pair: that of the model, and the data's `Impulses`.
+    """A resetting model whose spikes are those of the data, each at its own time. One in the refractory period of the model ends that and then counts.
 
-    `due` counts the spikes of the data that the model has not had yet; it passes a half in the middle of the step that holds a spike.
-    A spike of the data in the refractory period of the model is had at its end.
+    **Fields:** `model`; `times`: of the data's spikes, ms since the run began, in order, shape (n,); those after its end are padding, and finite.
+
+    The state is that of the model, `model`, the time that is left to the next spike, `wait`, how many spikes there have been, `count`, the model's
+    margin just before the last of them, `met` (`EARLY` for one in the refractory period), and whether the next is such a one, `early`.
     """
 
     model: AbstractSpikingNeuron
+    times: Parameter = parameter(unit="ms", trainable=False)
 
     resets: ClassVar[bool] = True
 
     def init(self) -> State:
-        state = self.model.init()
-        return {"model": state, "due": jnp.zeros((), jtu.tree_leaves(state)[0].dtype)}
+        return self.begin(self.model.init())
+
+    def begin(self, state: State) -> State:
+        """The state at the beginning of the run, from that of the model."""
+        zero = jnp.zeros((), jtu.tree_leaves(state)[0].dtype)
+        wait = jnp.asarray(self.times[0], zero.dtype)
+        return {"model": state, "wait": wait, "count": zero, "met": zero, "early": zero}
 
     def dynamics(self, t: RealScalar, y: State, drive: Any) -> Linearised:
-        inner = self.model.dynamics(t, y["model"], drive[0])
-        return Linearised({"model": inner.slope, "due": drive[1]}, {"model": inner.decay, "due": None})
+        inner = self.model.dynamics(t, y["model"], drive)
+        own = {name: jnp.zeros_like(y[name]) for name in ("count", "met", "early")}
+        slope = {"model": inner.slope, "wait": -jnp.ones_like(y["wait"]), **own}
+        return Linearised(slope, {"model": inner.decay, "wait": None, **dict.fromkeys(own)})
 
     def observe(self, t: RealScalar, y: State, drive: Any) -> dict[str, FloatArray]:
         """`margin`, the model's own, and whether it is `ready` for a spike (1 or 0)."""
         ready = self._ready(t, y["model"])
-        return {"margin": self.model.margin(t, y["model"]), "ready": jnp.asarray(ready, y["due"].dtype)}
+        return {"margin": self.model.margin(t, y["model"]), "ready": jnp.asarray(ready, y["wait"].dtype)}
 
     def groups(self) -> Any:
-        return {"model": self.model.groups(), "due": 0}
+        return {"model": self.model.groups(), "wait": 0, "count": 0, "met": 0, "early": 0}
 
     def margin(self, t: RealScalar, y: State) -> FloatArray:
-        return jnp.where(self._ready(t, y["model"]), y["due"] - 0.5, self.model.margin(t, y["model"]))
+        recovery = jnp.where(self._ready(t, y["model"]), -jnp.inf, self.model.margin(t, y["model"]))
+        return jnp.maximum(-y["wait"], recovery)
 
     def jump(self, t: RealScalar, y: State, fired: BoolArray | FloatArray) -> tuple[State, BoolArray | FloatArray]:
+        margin, ready = self.model.margin(t, y["model"]), self._ready(t, y["model"])
         state, emitted = self.model.jump(t, y["model"], fired)
-        return {"model": state, "due": y["due"] - jnp.asarray(emitted, y["due"].dtype)}, emitted
+        count = y["count"] + ready
+        index = jnp.minimum(count.astype(int), self.times.shape[0] - 1)
+        # Behind the last spike there is none within any run.
+        gap = jnp.where(index == count.astype(int), self.times[index] - self.times[index - 1], 2 * self.times[-1] + 1.0)
+        after = {
+            "wait": jnp.where(ready, y["wait"] + gap, y["wait"]),
+            "count": count,
+            "met": jnp.where(ready, jnp.where(y["early"] > 0, EARLY, margin), y["met"]),
+            "early": jnp.where(ready, 0.0, jnp.asarray(-y["wait"] >= margin, y["early"].dtype)),
+        }
+
+        def mix(name):
+            weight = jnp.asarray(fired, y[name].dtype)
+            return (1 - weight) * y[name] + weight * jnp.asarray(after[name], y[name].dtype)
+
+        return {"model": state, **{name: mix(name) for name in after}}, emitted
 
     def _ready(self, t: RealScalar, state: State) -> BoolArray:
         """Whether an event now would be a spike, and not the end of a refractory period."""
