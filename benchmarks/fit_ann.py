@@ -143,7 +143,7 @@ def fit_student(kind: str, data: Data, logits: np.ndarray, size: int, steps: int
         drive=s.drive,
         spread=s.spread,
         own=s.own,
-        method=s.method,
+        method=s.method, **OPTIONS,
     )
     run = jax.jit(lambda p, x: p(x))
     begun = time.perf_counter()
@@ -172,6 +172,8 @@ def fit_student(kind: str, data: Data, logits: np.ndarray, size: int, steps: int
     def loss(theta, x, y):
         return jnp.mean((place(theta)(x) - y) ** 2)
 
+    global LAST
+    LAST = lambda th: float(np.mean((np.asarray(run(place(th), jnp.asarray(data.x))) - targets) ** 2))
     theta = train(loss, theta, (data.x, targets), steps, rate, seed)
     seconds = time.perf_counter() - begun
     out = np.asarray(run(place(theta), jnp.asarray(data.unseen)))

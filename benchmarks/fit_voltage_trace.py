@@ -67,7 +67,7 @@ def bounds() -> dict[str, tuple[float, float]]:
 
 def recover(case: Case, voltage: np.ndarray, accurate: bool) -> nd.FitResult:
     """Least squares through a falling coupling to the recording, from other starts until one fits."""
-    coupling = (3.0, 1.0, 0.4, 0.15, 0.05, 0.0)
+    coupling = (10.0, 3.0, 1.0, 0.4, 0.15, 0.05, 0.0)
     options = dict(trainable=TRAINABLE, bounds=bounds(), steps=0, check_rank=False)
     common = dict(y0=None, noise=NOISE, solver=nd.Staggered4())
     result = nd.fit(
@@ -75,7 +75,7 @@ def recover(case: Case, voltage: np.ndarray, accurate: bool) -> nd.FitResult:
         nd.fitting.VoltageTrace(case.stimulus, voltage, DT, coupling=coupling, **common),
         key=jax.random.key(1000 + case.seed),
         starts=8,
-        polish=60,
+        polish=120,
         polish_starts=8,
         attempts=8,
         stop_below=1e-4 if accurate else 1.1,  # the mean squared error in units of the noise

@@ -1,5 +1,6 @@
 """The likelihood of spike times under a neuron that fires at random near its threshold."""
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,12 +8,12 @@ import pytest
 
 import neurodyn as nd
 from neurodyn._parameter import replace_leaves
-from neurodyn.fitting.objectives.replay import EARLY, Replayed
+from neurodyn.fitting.objectives.replay import EARLY, Replayed, ReplayReset
 
 
 T1, CURRENT = 60.0, 1.8
 TIMES = np.asarray([10.03, 21.4, 22.17, 40.0])  # off the grid, then one in the refractory period of the one before, and one on the grid
-NAMES = ("tau", "resistance", "rest", "threshold", "reset")
+NAMES = ("tau", "resistance", "rest", "threshold", "reset", "refractory")
 
 
 def cell(**changes) -> nd.LIF:
@@ -48,28 +49,27 @@ def by_hand(model: nd.LIF, times: np.ndarray, width: float, rate: float, stray: 
 
 def test_the_model_is_reset_where_the_data_has_a_spike():
     replayed = Replayed(cell(), jnp.asarray([*TIMES, 200.0, 200.0]))
-    run = nd.simulate(
-        replayed, nd.Step(CURRENT), T1, dt=0.1, record=["model.v", "ready", "count", "met"], max_spikes=10
-    )
+    method = nd.FixedStep(0.1, reset=ReplayReset())
+    names = ["model.v", "ready", "count", "met"]
+    run = nd.simulate(replayed, nd.Step(CURRENT), T1, method=method, record=names, max_spikes=10)
     assert run.status == nd.Status.ok
-    expected, ready = voltage(cell(), np.asarray(run.ts) + 1e-9, TIMES)
-    np.testing.assert_allclose(run.ys["model.v"], expected, atol=1e-6)
-    edge = np.abs(((run.ts[:, None] - TIMES - 2.0)) < 1e-6).any(axis=1)
-    np.testing.assert_array_equal((run.ys["ready"] > 0)[~edge], ready[~edge])
+    ts = np.asarray(run.ts)
+    plain = np.abs(ts[:, None] - np.append(TIMES, TIMES + 2.0)).min(axis=1) > 1e-6  # at the others it is before or after
+    expected, ready = voltage(cell(), ts, TIMES)
+    np.testing.assert_allclose(run.ys["model.v"][plain], expected[plain], atol=1e-6)
+    np.testing.assert_array_equal((run.ys["ready"] > 0)[plain], ready[plain])
     np.testing.assert_allclose(run.spikes.times[: TIMES.size], TIMES, atol=1e-9)
     assert run.spikes.count == TIMES.size
-    counts = np.sum(TIMES < np.asarray(run.ts)[:, None] - 1e-9, axis=1)
-    off = np.abs(run.ts[:, None] - TIMES).min(axis=1) > 1e-6
-    np.testing.assert_array_equal(run.ys["count"][off], counts[off])
-    met = [float(run.ys["met"][np.searchsorted(run.ts, t + 0.15)]) for t in TIMES]
+    np.testing.assert_array_equal(run.ys["count"][plain], np.sum(ts[:, None] > TIMES, axis=1)[plain])
+    met = [float(run.ys["met"][np.searchsorted(ts, t + 0.15)]) for t in TIMES]
     before, possible = voltage(cell(), TIMES, TIMES)
     np.testing.assert_allclose(met, np.where(possible, before + 50.0, EARLY), atol=1e-6)
 
 
-@pytest.mark.parametrize("times", [TIMES, TIMES[:0], np.asarray([0.05, 59.97])])
+@pytest.mark.parametrize("times", [TIMES, TIMES[:0], np.asarray([0.05, 20.0, 30.0, 40.0, 59.97])])
 def test_the_likelihood_is_that_of_a_point_process_and_its_deviance_differs_by_a_constant(times):
-    models = [cell(), cell(tau=14.0, threshold=-49.0, reset=-63.0), cell(resistance=7.0, rest=-62.0)]
-    target = objective(times, dt=0.025, rate=0.2)
+    models = [cell(), cell(tau=14.0, threshold=-49.0, reset=-63.0), cell(resistance=7.0, rest=-62.0, refractory=0.0, reset=-53.0)]
+    target = objective(times, rate=0.2)
 
     @jax.jit
     def both(model):
@@ -92,15 +92,15 @@ def test_gradients_are_differences():
     reverse, forward = jax.jit(jax.grad(loss))(x), jax.jit(jax.jacfwd(loss))(x)
     np.testing.assert_allclose(reverse, forward, rtol=1e-9)
     steps = 1e-4 * np.abs(x)
-    points = x + np.asarray([1.0, -1.0])[:, None, None] * np.diag(steps)
+    points = np.asarray(x) + np.asarray([1.0, -1.0])[:, None, None] * np.diag(steps)
     values = np.asarray(jax.jit(jax.vmap(loss))(points.reshape(-1, x.size))).reshape(2, -1)
     np.testing.assert_allclose(reverse, (values[0] - values[1]) / (2 * steps), rtol=1e-5)
     assert (np.abs(reverse) > 1e-3).all()
 
 
 def test_padding_and_what_is_outside_the_window_do_not_matter():
-    padded, plain = objective([*TIMES, *[np.inf] * 20]), objective()
-    assert padded.times.size > plain.times.size
+    plain = objective()
+    padded = eqx.tree_at(lambda x: x.times, plain, jnp.concatenate([plain.times, jnp.full(9, jnp.inf)]))
     assert padded.log_likelihood(cell()) == pytest.approx(float(plain.log_likelihood(cell())), rel=1e-12)
     parts = [objective(window=window) for window in ((0.0, 30.0), (30.0, T1))]
     total = sum(float(part.log_likelihood(cell())) for part in parts)
@@ -144,16 +144,15 @@ def _sampled(model: nd.LIF, current: np.ndarray, dt: float, width: float, rate: 
 
 
 def test_a_neuron_is_found_again_from_spikes_it_made_itself():
-    truth, dt, t1 = nd.LIF(tau=8.0, resistance=12.0), 0.02, 4000.0
+    truth, dt, t1 = nd.LIF(tau=8.0, resistance=12.0), 0.02, 2000.0
     drive = nd.OrnsteinUhlenbeck(1.2, 0.6, 5.0, t1, dt=1.0, key=jax.random.key(3))
     current = np.asarray(jax.jit(jax.vmap(drive))(jnp.arange(t1) + 0.5)).repeat(round(1 / dt))
     times = _sampled(truth, current, dt, 1.0, 0.1, seed=4)
-    assert 100 < times.size < 400
+    assert 50 < times.size < 200
     held = nd.Samples(jnp.asarray(current[:: round(1 / dt)]), 1.0)
-    target = nd.fitting.SpikeLikelihood(held, times, t1, dt=0.2, width=1.0)
-    free = ["tau", "resistance", "reset"]
+    target = nd.fitting.SpikeLikelihood(held, times, t1, dt=0.25, width=1.0)
     start = nd.LIF(tau=14.0, resistance=9.0, reset=-58.0)
-    out = nd.fit(start, target, trainable=free, key=jax.random.key(0), starts=1, steps=0, polish=12)
-    print(out)
-    for p in out.parameters:
-        print(p)
+    free = ["tau", "resistance", "reset"]
+    out = nd.fit(start, target, trainable=free, key=jax.random.key(0), starts=1, steps=0, polish=8, check_rank=False)
+    deviations = nd.fitting.uncertainty(out)
+    print(out, deviations)

@@ -27,11 +27,10 @@ class ConfigError(CommandError):
 
 
 @dataclasses.dataclass(frozen=True)
-class Loaded:
-    """A configuration, the file it came from and the hash of that file."""
+class Source:
+    """The file a configuration came from and the hash of that file."""
 
     path: Path
-    content: schema.Config
     sha256: str
 
     def error(self, key: str, value: Any, what: str) -> ConfigError:
@@ -39,7 +38,21 @@ class Loaded:
         return ConfigError(_sentence(self.path, key, value, what))
 
 
-def load(path: Path) -> Loaded:
+@dataclasses.dataclass(frozen=True)
+class Loaded(Source):
+    """A configuration."""
+
+    content: schema.Config
+
+
+@dataclasses.dataclass(frozen=True)
+class LoadedTemplate(Source):
+    """A configuration whose model is a template; without a path and a hash for one that the command line gives."""
+
+    content: schema.TemplateConfig
+
+
+def load(path: Path) -> Loaded | LoadedTemplate:
     """Read and check a configuration file.
 
     **Raises:** `ConfigError` with one line per fault: file, key path, value, what is wrong, what is allowed.
@@ -49,21 +62,34 @@ def load(path: Path) -> Loaded:
     except DataError as error:
         raise ConfigError(str(error)) from None
     document: dict[str, Any] = {}
+    root: type[schema.Config] | type[schema.TemplateConfig] = schema.Config
     try:
         text = raw.decode("utf-8-sig").replace("\r\n", "\n")
         _check_lines(path, text)
         document = tomllib.loads(text)
-        content = schema.Config.model_validate(document)
+        model = document.get("model")
+        if isinstance(model, dict) and "template" in model:
+            root = schema.TemplateConfig
+        content = root.model_validate(document)
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: not valid TOML: {error}") from None
     except RecursionError:
         raise ConfigError(f"{path}: is nested too deeply") from None
     except ValidationError as error:
         faults = error.errors(include_url=False)
-        lines = [_fault(path, document, fault) for fault in faults[:_MOST]]
+        lines = [_fault(path, root, fault) for fault in faults[:_MOST]]
         more = [f"{path}: and {len(faults) - _MOST} more"] if len(faults) > _MOST else []
         raise ConfigError(*lines, *more) from None
-    return Loaded(path, content, hashlib.sha256(raw).hexdigest())
+    digest = hashlib.sha256(raw).hexdigest()
+    if isinstance(content, schema.TemplateConfig):
+        return LoadedTemplate(path, digest, content)
+    return Loaded(path, digest, content)
+
+
+def from_template(recording: Path, template: str, seed: int) -> LoadedTemplate:
+    """The configuration of a fit of a template to a recording that is named on the command line; it has no file, so no path or hash."""
+    document = {"model": {"template": template}, "recording": {"file": str(recording)}, "fit": {"seed": seed}}
+    return LoadedTemplate(None, "", schema.TemplateConfig.model_validate(document))
 
 
 def _check_lines(path: Path, text: str) -> None:
@@ -88,9 +114,9 @@ def _sentence(path: Path, key: str, value: Any, what: str) -> str:
     return f"{path}: {key}{shown}: {what}" if key else f"{path}: {what}"
 
 
-def _fault(path: Path, document: dict[str, Any], fault: Any) -> str:
+def _fault(path: Path, root: type[BaseModel], fault: Any) -> str:
     kind, value, context = fault["type"], fault["input"], fault.get("ctx", {})
-    keys, section = _walk(fault["loc"])
+    keys, section = _walk(root, fault["loc"])
     key = _join(keys)
     if kind == "extra_forbidden":
         return _sentence(path, key, value, _unknown(str(fault["loc"][-1]), section))
@@ -179,21 +205,31 @@ def _stimuli() -> dict[str, type[BaseModel]]:
     return {typing.get_args(option)[1].tag: typing.get_args(option)[0] for option in options}
 
 
-def _walk(loc: tuple[str | int, ...]) -> tuple[list[str | int], type[BaseModel] | None]:
-    """The keys as they stand in the file, without pydantic's names for the members of a union, and the section they end in."""
-    sections = {
+_SECTIONS: dict[type[BaseModel], dict[str, type[BaseModel]]] = {
+    schema.Config: {
         "model": schema.Model,
         "recording": schema.Recording,
         "target": schema.Target,
         "fit": schema.Fit,
         "output": schema.Output,
-    }
+    },
+    schema.TemplateConfig: {
+        "model": schema.TemplateModel,
+        "recording": schema.TemplateRecording,
+        "fit": schema.TemplateFit,
+        "output": schema.Output,
+    },
+}
+
+
+def _walk(root: type[BaseModel], loc: tuple[str | int, ...]) -> tuple[list[str | int], type[BaseModel] | None]:
+    """The keys as they stand in the file, without pydantic's names for the members of a union, and the section they end in."""
     if not loc:
-        return [], schema.Config
+        return [], root
     first, rest = loc[0], list(loc[1:])
-    if first == "stimulus":
+    if first == "stimulus" and root is schema.Config:
         found = _stimuli().get(str(rest[0])) if rest else None
         return [first, *(rest[1:] if found else rest)], found
     if len(loc) == 1:
-        return [first], schema.Config
-    return [first, *rest], sections.get(str(first))
+        return [first], root
+    return [first, *rest], _SECTIONS[root].get(str(first))

@@ -1,5 +1,6 @@
 """The picture of a fit: data and model in every sweep, the loss, the parameters."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,9 +17,14 @@ _MOST = 12  # sweeps drawn
 
 def make_figure(plan: Plan, result: FitResult, traces: list[np.ndarray]) -> Any:
     """A matplotlib figure that belongs to no backend, so nothing global changes."""
+    return draw_sweeps(plan.sweeps, traces, result, float(result.model.detection))
+
+
+def draw_sweeps(every: Sequence[Sweep], traces: Sequence[np.ndarray], result: FitResult, level: float) -> Any:
+    """The same of some sweeps; a spike of the model is a rise of its trace through `level` mV."""
     from matplotlib.figure import Figure
 
-    sweeps = list(zip(plan.sweeps, traces, strict=True))[:_MOST]
+    sweeps = list(zip(every, traces, strict=True))[:_MOST]
     names = [f"sweep{i}" for i in range(len(sweeps))]
     rows = max(2.6, 0.7 + 0.24 * len(result.parameters))
     heights = [1.9 if sweep.voltage is not None else 1.5 for sweep, _ in sweeps]
@@ -30,7 +36,7 @@ def make_figure(plan: Plan, result: FitResult, traces: list[np.ndarray]) -> Any:
     )
     for i, (name, (sweep, trace)) in enumerate(zip(names, sweeps, strict=True)):
         draw = _trace if sweep.voltage is not None else _spikes
-        draw(sweep, trace, parts[name], float(result.model.detection))
+        draw(sweep, trace, parts[name], level)
         parts[name].set_title(sweep.name, loc="left", fontsize="medium")
         if i < len(sweeps) - 1:
             parts[name].set_xlabel("")

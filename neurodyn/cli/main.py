@@ -14,6 +14,10 @@ from .errors import DATA, INTERRUPTED, RESOURCE, USAGE, CommandError
 from .terminal import complain, prepare, silence
 
 
+#: The cells of `neurodyn.templates`, named here because that needs JAX.
+TEMPLATES = ("regular_spiking", "fast_spiking", "adaptive_threshold")
+
+_RECORDINGS = (".abf", ".nwb", ".npz", ".csv")
 _CODES = "exit codes: 0 done, 2 usage or configuration, 3 data file, 4 numerical failure, 5 memory, disk or device, 130 or 143 interrupted"
 
 
@@ -47,8 +51,15 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--force", action="store_true", help="write into a folder that exists")
     add("info", _info, "show versions, devices, precision and extras")
     fit = add("fit", _fit, "fit a model to a recording")
-    fit.add_argument("config", type=Path, metavar="CONFIG.toml", help="what to fit to what")
-    fit.add_argument("--output", type=Path, metavar="DIR", help="where the results go; default: as configured")
+    fit.add_argument(
+        "config",
+        type=Path,
+        metavar="CONFIG.toml|RECORDING",
+        help=f"what to fit to what; or a current clamp ({', '.join(_RECORDINGS)}), with --template",
+    )
+    fit.add_argument("--template", choices=TEMPLATES, help="the kind of cell to fit to a recording")
+    fit.add_argument("--seed", type=_seed, help="of the search, with --template; default: 0")
+    fit.add_argument("--output", type=Path, metavar="DIR", help="where the results go; default: as configured, or RECORDING-fit here")
     fit.add_argument("--force", action="store_true", help="write into a folder that exists")
     fit.add_argument("--resume", action="store_true", help="go on with a fit that was interrupted, to the same result")
     return parser
@@ -80,10 +91,22 @@ def _info(arguments: argparse.Namespace) -> int:
 
 
 def _fit(arguments: argparse.Namespace) -> int:
-    from .config import load
+    path, template = arguments.config, arguments.template
+    if template is None and path.suffix.lower() in _RECORDINGS:
+        raise CommandError(f"{path}: is a recording, which needs --template, one of {', '.join(TEMPLATES)}")
+    if template is None and arguments.seed is not None:
+        raise CommandError("--seed goes with --template; a configuration has fit.seed")
+    if template is not None and path.suffix.lower() == ".toml":
+        raise CommandError(f'{path}: is a configuration, which names a template by template = "{template}" in [model]')
+    from .config import LoadedTemplate, from_template, load
 
-    config = load(arguments.config)  # before JAX, which takes a while to arrive
+    # Before JAX, which takes a while to arrive.
+    config = load(path) if template is None else from_template(path, template, arguments.seed or 0)
     _configure()
+    if isinstance(config, LoadedTemplate):
+        from .recording import run as run_template
+
+        return run_template(config, arguments.output, arguments.force, arguments.resume)
     from .fit import run
 
     return run(config, arguments.output, arguments.force, arguments.resume)

@@ -255,6 +255,44 @@ class Output(Section):
     directory: File | None = None
 
 
+class TemplateModel(Section):
+    """A cell of `neurodyn.templates`, brought to the size of the recorded one."""
+
+    template: Literal["regular_spiking", "fast_spiking", "adaptive_threshold"]
+
+
+class TemplateRecording(Section):
+    """Which steps (those within an interval, ms) of which sweeps of a file are fitted, and which are kept for the test."""
+
+    file: File
+    channel: Annotated[int, Field(ge=0)] = 0
+    sweeps: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)] | None = None  # all of them
+    window: Interval | None = None
+    holdout: Interval | None = None
+
+
+class TemplateFit(Section):
+    """How a template is fitted; see `neurodyn.templates.fit_recording`."""
+
+    candidates: Annotated[int, Field(ge=1, le=1_000_000)] = 1024
+    evolution: Annotated[int, Field(ge=0, le=1_000_000)] = 400  # generations
+    starts: Annotated[int, Field(ge=4, le=100_000)] = 64  # the size of a generation
+    polish: Annotated[int, Field(ge=0, le=10_000)] | None = None  # by the kind of model
+    polish_starts: Annotated[int, Field(ge=1, le=10_000)] = 1
+    box_prior: NotNegative = 0.75
+    checkpoint_every: Annotated[int, Field(ge=1)] = 10
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+
+
+class TemplateConfig(Section):
+    """The whole file, where the model is a template."""
+
+    model: TemplateModel
+    recording: TemplateRecording
+    fit: TemplateFit = TemplateFit()
+    output: Output = Output()
+
+
 class Config(Section):
     """The whole file."""
 

@@ -9,7 +9,7 @@ from .._table import as_html, as_text
 from ..io import Passive, ProtocolStep
 
 
-WINDOW = 10.0  # ms; within which two spikes coincide
+WINDOWS = (5.0, 10.0)  # ms; within which two spikes coincide
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -34,15 +34,26 @@ class StepScores:
         pairs = zip(self.data, self.model, strict=True)
         return np.array([[x[0] if x.size else np.nan for x in pair] for pair in pairs])
 
-    @property
-    def coincidence(self) -> float:
-        """The coincidence factor within 10 ms over all steps together: 1 is perfect, 0 is chance; see `pooled_coincidence`."""
-        return pooled_coincidence(self.data, self.model, [s.duration for s in self.steps], WINDOW)
+    def coincidence(self, window: float = WINDOWS[0]) -> float:
+        """The coincidence factor over the steps in which data or model fire, taken together: 1 is perfect, 0 is chance.
+
+        `(N_c - 2 nu window N_data) / (0.5 (N_data + N_model)) / (1 - 2 nu window)` with N_c the one-to-one matches within +-`window` ms of all steps and nu the
+        model's mean rate in them. For one step it is `analysis.coincidence_factor`.
+
+        Source: Kistler, Gerstner and van Hemmen (1997), Neural Computation 9:1015.
+        """
+        trains = [(d, m, s) for d, m, s in zip(self.data, self.model, self.steps, strict=True) if d.size + m.size]
+        if not trains:
+            return 1.0
+        matches = sum(_matches(d, m, window) for d, m, _ in trains)
+        n_data, n_model = sum(d.size for d, _, _ in trains), sum(m.size for _, m, _ in trains)
+        chance = min(2 * window * n_model / sum(s.duration for _, _, s in trains), 0.99)
+        return float((matches - chance * n_data) / (0.5 * (n_data + n_model)) / (1 - chance))
 
     def summary(self) -> dict[str, float]:
         """Numbers over all steps; those of the levels are over the steps in which the data have a spike.
 
-        **Returns:** `coincidence`; `levels`, how many steps have spikes; `counts_within_1`, in how many of them the counts differ by one at most; `count_error`, the
+        **Returns:** `coincidence_5_ms` and `coincidence_10_ms`; `levels`, how many steps have spikes; `counts_within_1`, in how many of them the counts differ by one at most; `count_error`, the
         mean absolute difference of the counts; `latency_error`, the median absolute relative error of the first spike, over the steps in which the model has one
         too.
         """
@@ -52,7 +63,7 @@ class StepScores:
         both = np.isfinite(latencies).all(axis=1)
         relative = np.abs(latencies[both, 1] - latencies[both, 0]) / latencies[both, 0]
         return {
-            "coincidence": self.coincidence,
+            **{f"coincidence_{w:g}_ms": self.coincidence(w) for w in WINDOWS},
             "levels": int(firing.sum()),
             "counts_within_1": int((off <= 1).sum()),
             "count_error": float(off.mean()) if off.size else 0.0,
@@ -84,7 +95,7 @@ class StepScores:
     def _last(self) -> str:
         x = self.summary()
         return (
-            f"coincidence within {WINDOW:g} ms {x['coincidence']:.2f}; spike counts off by at most one in {x['counts_within_1']} of {x['levels']} levels; first "
+            f"coincidence {x['coincidence_5_ms']:.2f} within 5 ms, {x['coincidence_10_ms']:.2f} within 10 ms; spike counts off by at most one in {x['counts_within_1']} of {x['levels']} levels; first "
             f"spikes off by {100 * x['latency_error']:.0f} % (median)"
         )
 
@@ -93,23 +104,6 @@ class StepScores:
 
     def _repr_html_(self) -> str:
         return f"{as_html(*self._table())}<p>{self._last()}</p>"
-
-
-def pooled_coincidence(data: Any, model: Any, durations: Any, window: float) -> float:
-    """The coincidence factor of several pairs of trains together: the matches within +-`window` ms, one to one, less those expected by chance of a train of the
-    model's rate in each of them, over the mean number of spikes, so that a perfect match is 1.
-
-    For one pair it is `analysis.coincidence_factor`.
-
-    Source: Jolivet et al. (2008), J. Neurosci. Methods 169:417.
-    """
-    matches = sum(_matches(d, m, window) for d, m in zip(data, model, strict=True))
-    n_data, n_model = sum(d.size for d in data), sum(m.size for m in model)
-    if n_data + n_model == 0:
-        return 1.0
-    chance = sum(2 * window * m.size / t * d.size for d, m, t in zip(data, model, durations, strict=True))
-    share = chance / n_data if n_data else 0.0
-    return float((matches - chance) / (0.5 * (n_data + n_model)) / (1 - min(share, 0.99)))
 
 
 def _matches(data: np.ndarray, model: np.ndarray, window: float) -> int:

@@ -1,5 +1,6 @@
 """The likelihood of a spike train under a neuron that fires at random near its threshold."""
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -16,7 +17,7 @@ from .base import AbstractObjective
 from .baseline import Baseline
 from .checks import as_schedule, check_positive_numbers, padded_spikes, stage, window_mask
 from .matching import count_spikes
-from .replay import EARLY, Replayed
+from .replay import EARLY, Replayed, ReplayReset
 
 
 class SpikeLikelihood(AbstractObjective):
@@ -27,8 +28,6 @@ class SpikeLikelihood(AbstractObjective):
     refractory. The likelihood has no local traps of the kind that missing and extra spikes make, and is concave for many models.
 
     A spike of the data in the model's refractory period ends that, and costs as much as one from a stray source of 0.05 Hz, whatever the parameters.
-    Second order in the step, but for the refractory period, whose end counts to half a step and whose length has next to no gradient: read it off
-    the shortest interval, or scan it.
 
     Sources: Gerstner and Kistler (2002), Spiking Neuron Models, section 5.3; Paninski (2004), Network 15:243; Mensi et al. (2012), J. Neurophysiol.
     107:1756. Deviance residuals: McCullagh and Nelder (1989), Generalized Linear Models, section 2.4.3, Poisson.
@@ -93,7 +92,7 @@ class SpikeLikelihood(AbstractObjective):
         """Logarithm of the expected number of spikes in each step, and whether the data has one there; both of shape (steps,).
 
         The hazard of a step is that of the margin half-way between its ends. In a step with a spike it is that at the very time of the spike, and counts
-        for half the step: on average the spike ends what there is of it.
+        for half the step; what there is more or less before the spike counts to the step before, and what there is after it to the step behind.
         """
         if not (isinstance(model, AbstractSpikingNeuron) and model.resets):
             raise ValueError(
@@ -106,26 +105,32 @@ class SpikeLikelihood(AbstractObjective):
             self.stimulus + Baseline(self.baseline),
             self.t1,
             t0=self.t0,
-            method=self.method,
+            method=dataclasses.replace(self.method, reset=ReplayReset()),
             y0=None if self.y0 is None else replayed.begin(rest_state(model)),
-            record=["margin", "ready", "count", "met"],
+            record=["margin", "ready", "count", "met", "open"],
             max_spikes=0,
         )
         steps = run.ts.shape[0] - 1
         dt = duration / steps
-        spiked = run.ys["count"][1:] > run.ys["count"][:-1]
-        ready = run.ys["ready"] > 0
+        count, ready, met, opened = run.ys["count"], run.ys["ready"] > 0, run.ys["met"][1:], run.ys["open"]
+        spiked = count[1:] > count[:-1]
         margin = jnp.where(ready, run.ys["margin"], 0.0)  # what a refractory model calls so is something else
-        open_ends = ready[1:] + 1.0 * ready[:-1]
-        silent = (margin[1:] + margin[:-1]) / jnp.maximum(open_ends, 1.0)
-        met = run.ys["met"][1:]
-        impossible = spiked & (met == EARLY)
-        level = jnp.log(self.rate * dt / 2) + jnp.where(spiked, met, silent) / width
-        log = jnp.where(spiked, level, jnp.log(jnp.maximum(open_ends, 1.0)) + level)
-        log = jnp.where(impossible, jnp.log(dt / 2) + _STRAY, jnp.minimum(log, _CEILING))
-        inside = spiked | (open_ends > 0)
+        middle = (margin[1:] + margin[:-1]) / jnp.maximum(ready[1:] + 1.0 * ready[:-1], 1.0)
+        share = self._shares(run.ts[:-1], dt, count[1:].astype(int) - 1, spiked, ready, opened)
+        inside = share > 0
+        log = jnp.log(self.rate * dt * jnp.where(inside, share, 1.0)) + jnp.where(spiked, met, middle) / width
+        log = jnp.where(spiked & (met == EARLY), jnp.log(dt / 2) + _STRAY, jnp.minimum(log, _CEILING))
         counts = window_mask(self.t0 + dt * (np.arange(steps) + 0.5), self.window)
         return jnp.where(inside & counts, log, -jnp.inf), jnp.asarray(spiked & counts, log.dtype)
+
+    def _shares(self, begins, dt, last, spiked, ready, opened) -> FloatArray:
+        """For how much of a step its hazard counts. `last`: the place of the last spike at the end of the step."""
+        whole = jnp.where(ready[1:] & ready[:-1], 1.0, (opened[1:] - opened[:-1]) / dt)
+        since = (self.times[jnp.maximum(last, 0)] - begins) / dt
+        before = jnp.where(spiked, jnp.clip(jnp.where(spiked, since, 0.0), 0.0, 1.0) - 0.5, 0.0)
+        behind = jnp.where(spiked, opened[1:] / dt, 0.0)
+        silent = whole + jnp.append(before[1:], 0.0) + jnp.append(jnp.zeros_like(behind[:1]), behind[:-1])
+        return jnp.where(spiked, 0.5, jnp.where(whole > 0, jnp.maximum(silent, 0.0), 0.0))
 
     def log_likelihood(self, model: AbstractNeuron) -> FloatArray:
         """Of the spike times (ms) with the last `width`, a scalar: the sum of the logarithms of the hazard at the spikes, less its integral."""
