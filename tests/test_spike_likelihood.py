@@ -12,7 +12,9 @@ from neurodyn.fitting.objectives.replay import EARLY, Replayed, ReplayReset
 
 
 T1, CURRENT = 60.0, 1.8
-TIMES = np.asarray([10.03, 21.4, 22.17, 40.0])  # off the grid, then one in the refractory period of the one before, and one on the grid
+TIMES = np.asarray(
+    [10.03, 21.4, 22.17, 40.0]
+)  # off the grid, then one in the refractory period of the one before, and one on the grid
 NAMES = ("tau", "resistance", "rest", "threshold", "reset", "refractory")
 
 
@@ -32,7 +34,7 @@ def voltage(model: nd.LIF, at: np.ndarray, times: np.ndarray) -> tuple[np.ndarra
         past = times[times < t]
         begin, start = (past[-1], float(model.reset)) if past.size else (-np.inf, float(model.rest))
         since = t - begin - float(model.refractory) if past.size else t
-        ready[i] = since > 0
+        ready[i] = since > 0 or not past.size
         v[i] = aim + (start - aim) * np.exp(-max(since, 0.0) / float(model.tau))
     return v, ready
 
@@ -54,7 +56,9 @@ def test_the_model_is_reset_where_the_data_has_a_spike():
     run = nd.simulate(replayed, nd.Step(CURRENT), T1, method=method, record=names, max_spikes=10)
     assert run.status == nd.Status.ok
     ts = np.asarray(run.ts)
-    plain = np.abs(ts[:, None] - np.append(TIMES, TIMES + 2.0)).min(axis=1) > 1e-6  # at the others it is before or after
+    plain = (
+        np.abs(ts[:, None] - np.append(TIMES, TIMES + 2.0)).min(axis=1) > 1e-6
+    )  # at the others it is before or after
     expected, ready = voltage(cell(), ts, TIMES)
     np.testing.assert_allclose(run.ys["model.v"][plain], expected[plain], atol=1e-6)
     np.testing.assert_array_equal((run.ys["ready"] > 0)[plain], ready[plain])
@@ -68,7 +72,11 @@ def test_the_model_is_reset_where_the_data_has_a_spike():
 
 @pytest.mark.parametrize("times", [TIMES, TIMES[:0], np.asarray([0.05, 20.0, 30.0, 40.0, 59.97])])
 def test_the_likelihood_is_that_of_a_point_process_and_its_deviance_differs_by_a_constant(times):
-    models = [cell(), cell(tau=14.0, threshold=-49.0, reset=-63.0), cell(resistance=7.0, rest=-62.0, refractory=0.0, reset=-53.0)]
+    models = [
+        cell(),
+        cell(tau=14.0, threshold=-49.0, reset=-63.0),
+        cell(resistance=7.0, rest=-62.0, refractory=0.0, reset=-53.0),
+    ]
     target = objective(times, rate=0.2)
 
     @jax.jit
@@ -88,7 +96,9 @@ def test_gradients_are_differences():
     def loss(x):
         return target.loss(replace_leaves(cell(), dict(zip(NAMES, x, strict=True))), jnp.asarray(0.0))
 
-    x = jnp.asarray([getattr(cell(), name) for name in NAMES])
+    x = jnp.asarray(
+        [getattr(cell(refractory=1.95), name) for name in NAMES]
+    )  # no end of it on the grid, where the second derivative jumps
     reverse, forward = jax.jit(jax.grad(loss))(x), jax.jit(jax.jacfwd(loss))(x)
     np.testing.assert_allclose(reverse, forward, rtol=1e-9)
     steps = 1e-4 * np.abs(x)
@@ -109,10 +119,10 @@ def test_padding_and_what_is_outside_the_window_do_not_matter():
 
 def test_a_longer_refractory_period_does_not_get_rid_of_spikes():
     target = objective()
-    losses = [float(target.loss(cell(refractory=x), jnp.asarray(1.0))) for x in (0.5, 2.0, 15.0)]
+    loss = jax.jit(jax.vmap(jax.value_and_grad(lambda x: target.loss(cell(refractory=x), jnp.asarray(1.0)))))
+    losses, slopes = loss(jnp.asarray([0.5, 2.0, 15.0]))
     assert losses[0] < losses[1] < losses[2]
-    gradient = jax.grad(lambda model: target.loss(model, jnp.asarray(1.0)))(cell(refractory=15.0))
-    assert all(np.isfinite(x) for x in jax.tree_util.tree_leaves(gradient))
+    assert np.isfinite(slopes).all()
 
 
 def test_refusals():
@@ -154,5 +164,8 @@ def test_a_neuron_is_found_again_from_spikes_it_made_itself():
     start = nd.LIF(tau=14.0, resistance=9.0, reset=-58.0)
     free = ["tau", "resistance", "reset"]
     out = nd.fit(start, target, trainable=free, key=jax.random.key(0), starts=1, steps=0, polish=8, check_rank=False)
-    deviations = nd.fitting.uncertainty(out)
-    print(out, deviations)
+    known = nd.fitting.uncertainty(out)
+    sds = dict(zip(known.names, known.sd, strict=True))
+    for p in out.parameters:
+        assert sds[p.path] < 0.2 * abs(float(p.before))
+        assert abs(float(p.after) - float(getattr(truth, p.path))) < 2.5 * sds[p.path], p

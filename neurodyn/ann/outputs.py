@@ -5,17 +5,27 @@ import zipfile
 import zlib
 
 import numpy as np
+from numpy.lib.format import open_memmap
 
 from ..io.files import LIMIT, DataError, check_file
 
 
-_UNREADABLE = (zipfile.BadZipFile, ValueError, EOFError, OSError, NotImplementedError, RuntimeError, zlib.error)
+_UNREADABLE = (
+    zipfile.BadZipFile,
+    ValueError,
+    EOFError,
+    OSError,
+    NotImplementedError,
+    RuntimeError,
+    MemoryError,
+    zlib.error,
+)
 
 
 def read_outputs(path: str | os.PathLike[str], name: str | None = None) -> np.ndarray:
     """An array of finite real numbers from an NPY or an NPZ file: the way to networks that are not written in JAX.
 
-    Nothing is unpickled, and an archive that unpacks to more than 512 MiB is refused.
+    Nothing is unpickled; a file of more than 512 MiB, or that unpacks to more, is refused.
 
     **Arguments:** `name`: of the array in an NPZ file; may be left out if there is one only.
 
@@ -23,7 +33,7 @@ def read_outputs(path: str | os.PathLike[str], name: str | None = None) -> np.nd
     """
     path = check_file(path)
     try:
-        found = _archived(path, name) if zipfile.is_zipfile(path) else np.load(path, allow_pickle=False, mmap_mode="r")
+        found = _archived(path, name) if zipfile.is_zipfile(path) else open_memmap(path, mode="r")
     except DataError:
         raise
     except _UNREADABLE as error:

@@ -1,5 +1,6 @@
 """A population of neurons with input weights and a linear read-out: a spiking layer that stands for a network."""
 
+import functools
 from collections.abc import Sequence
 from typing import Any, Self
 
@@ -35,6 +36,8 @@ class Population(Parameterised):
     - `duration`, `tau`: ms, Python numbers.
     - `method`: a `FixedStep`.
     - `level`, `softness`: the voltage whose crossing makes a spike and the width of the sigmoid around it, mV.
+    - `keep`: the share of a batch's derivatives by a current that reach the weights as they are; the larger ones are cut to the largest of these. Where a first spike
+        appears the derivative of a spike count is so large that one sample would decide the step. 1 for all, and for forward mode, which a cut refuses.
     """
 
     neurons: AbstractNeuron
@@ -47,11 +50,14 @@ class Population(Parameterised):
     method: FixedStep = FixedStep(0.1)
     level: float = eqx.field(static=True, default=-20.0)
     softness: float = eqx.field(static=True, default=10.0)
+    keep: float = eqx.field(static=True, default=1.0)
 
     def __check_init__(self):
         check_positive("Population.duration", self.duration, "ms")
         check_positive("Population.tau", self.tau, "ms")
         check_positive("Population.softness", self.softness, "mV")
+        if not 0 < self.keep <= 1:
+            raise ValueError(f"Population.keep = {self.keep!r} is not allowed: must be > 0 and <= 1")
         if self.weights.ndim != 2:
             raise ValueError(
                 f"Population.weights of shape {self.weights.shape} is not allowed: must be (neurons, inputs)"
@@ -111,6 +117,8 @@ class Population(Parameterised):
     def features(self, x: FloatArray) -> FloatArray:
         """The filtered spikes of each neuron, shape (samples, neurons), for inputs of shape (samples, inputs)."""
         currents = self.currents(x)
+        if self.keep < 1:
+            currents = _limited(currents, self.keep)
         # One member for each sample and neuron, sample by sample. What is a member's own is repeated, what is shared is not.
         names = {path: item.value for path, item in parameters(self.neurons).items() if path in self.own}
         repeated = {path: jnp.tile(value, currents.shape[0]) for path, value in names.items()}
@@ -144,3 +152,23 @@ class Population(Parameterised):
         steps = spikes.shape[0]
         left = self.duration / steps * (steps - 1 + lag - jnp.arange(steps, dtype=spikes.dtype))
         return spikes @ -jnp.expm1(-left / self.tau)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(1,))
+def _limited(x: FloatArray, keep: float) -> FloatArray:
+    """`x`, of whose cotangents those beyond the quantile `keep` of their sizes are cut to it."""
+    del keep
+    return x
+
+
+def _forward(x, keep):
+    del keep
+    return x, None
+
+
+def _backward(keep, _, cotangent):
+    bound = jnp.quantile(jnp.abs(cotangent), keep)
+    return (jnp.clip(cotangent, -bound, bound),)
+
+
+_limited.defvjp(_forward, _backward)

@@ -4,6 +4,7 @@ from typing import Self
 
 import jax
 import jax.numpy as jnp
+from jax.core import Tracer
 from jaxtyping import PRNGKeyArray
 
 from .._parameter import Parameterised, as_floating, check_shape, check_whole, parameter
@@ -45,7 +46,7 @@ class Readout(Parameterised):
         check_shape(
             "targets", targets, (features.shape[0], None), "samples by outputs, as many samples as there are features"
         )
-        if not penalty > 0:
+        if not isinstance(penalty, Tracer) and not penalty > 0:
             raise ValueError(f"penalty = {penalty!r} is not allowed: must be > 0")
         middle, centre = jnp.mean(features, axis=0), jnp.mean(targets, axis=0)
         x, y = features - middle[None], targets - centre[None]

@@ -47,7 +47,7 @@ class Loaded(Source):
 
 @dataclasses.dataclass(frozen=True)
 class LoadedTemplate(Source):
-    """A configuration whose model is a template; without a path and a hash for one that the command line gives."""
+    """A configuration whose model is a template. One that the command line gives has no hash, and the path of its recording."""
 
     content: schema.TemplateConfig
 
@@ -87,9 +87,13 @@ def load(path: Path) -> Loaded | LoadedTemplate:
 
 
 def from_template(recording: Path, template: str, seed: int) -> LoadedTemplate:
-    """The configuration of a fit of a template to a recording that is named on the command line; it has no file, so no path or hash."""
-    document = {"model": {"template": template}, "recording": {"file": str(recording)}, "fit": {"seed": seed}}
-    return LoadedTemplate(None, "", schema.TemplateConfig.model_validate(document))
+    """The configuration of a fit of a template to a recording that the command line names."""
+    document = {
+        "model": {"template": template},
+        "recording": {"file": str(recording.absolute())},
+        "fit": {"seed": seed},
+    }
+    return LoadedTemplate(recording, "", schema.TemplateConfig.model_validate(document))
 
 
 def _check_lines(path: Path, text: str) -> None:

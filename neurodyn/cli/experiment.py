@@ -22,7 +22,7 @@ from ..fitting.space import Space
 from ..io import DataError, Recording, read, read_abf
 from ..points import HodgkinHuxley
 from . import schema
-from .config import Loaded
+from .config import Loaded, LoadedTemplate
 from .measure import crossings
 
 
@@ -90,7 +90,7 @@ def make_plan(loaded: Loaded) -> Plan:
     **Raises:** `config.ConfigError`; `DataError` for a data file.
     """
     config = loaded.content
-    files = _Files(loaded)
+    files = Files(loaded)
     model = _model(loaded)
     sweeps = _recorded(loaded, files) if config.recording else _given(loaded, files)
     with _blame(loaded, "fit"):
@@ -122,10 +122,10 @@ def _model(loaded: Loaded) -> Any:
         return replace(model, config.set)
 
 
-class _Files:
+class Files:
     """Finds and reads data files, and remembers their hashes."""
 
-    def __init__(self, loaded: Loaded):
+    def __init__(self, loaded: Loaded | LoadedTemplate):
         self.loaded = loaded
         self.hashes: dict[str, str] = {}
         self.notes: list[str] = []
@@ -161,6 +161,7 @@ class _Files:
         """The command, in the unit of the model's drive."""
         if recording.command is None:
             raise DataError(f"{self.find(key, name)}: has no current")
+        assert isinstance(self.loaded, Loaded)
         units = self.loaded.content.model.units
         wanted = {"absolute": "pA", "density": "uA/cm2"}[units]
         if recording.command_unit != wanted:
@@ -182,7 +183,7 @@ class _Files:
         return recording.response
 
 
-def _recorded(loaded: Loaded, files: _Files) -> list[Sweep]:
+def _recorded(loaded: Loaded, files: Files) -> list[Sweep]:
     config = loaded.content.recording
     assert config is not None
     recording = files.read("recording.file", config.file, config.channel)
@@ -205,7 +206,7 @@ def _recorded(loaded: Loaded, files: _Files) -> list[Sweep]:
     ]
 
 
-def _given(loaded: Loaded, files: _Files) -> list[Sweep]:
+def _given(loaded: Loaded, files: Files) -> list[Sweep]:
     target = loaded.content.target
     assert target is not None
     stimulus, length = _stimulus(loaded, files)
@@ -238,7 +239,7 @@ def _one_sweep(loaded: Loaded, key: str, name: str, recording: Recording) -> Non
         raise loaded.error(key, name, f"holds {recording.sweeps} sweeps, must hold 1; name several by [recording]")
 
 
-def _stimulus(loaded: Loaded, files: _Files) -> tuple[AbstractStimulus, Times | None]:
+def _stimulus(loaded: Loaded, files: Files) -> tuple[AbstractStimulus, Times | None]:
     """The stimulus, and from when to when it goes if that is known."""
     config = loaded.content.stimulus
     if isinstance(config, schema.FromFile):

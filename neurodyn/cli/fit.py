@@ -4,8 +4,9 @@ import contextlib
 import json
 import math
 import warnings
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import jax
 import numpy as np
@@ -15,8 +16,9 @@ from .. import _files, _serialise
 from ..fitting import FitResult, fit
 from ..fitting.search import falling_rate
 from ..fitting.storage import RunDirectoryError
+from ..io import DataError
 from . import schema
-from .config import Loaded
+from .config import Loaded, LoadedTemplate
 from .errors import INTERRUPTED, NUMERICAL, TERMINATED, CommandError, NumericalError
 from .experiment import Plan, make_plan
 from .figure import make_figure
@@ -24,6 +26,8 @@ from .output import RUN, check_output, whole_folder
 from .report import best_passive, make_report
 from .terminal import complain, escape, on_terminal, say
 
+
+Result = TypeVar("Result")
 
 OPTIMISERS = {
     "adam": optax.adam,
@@ -39,9 +43,9 @@ def run(loaded: Loaded, output: Path | None, force: bool, resume: bool = False) 
 
     **Returns:** the exit code.
     """
-    folder = output if output is not None else _configured_folder(loaded)
+    folder = output if output is not None else configured_folder(loaded)
     check_output(folder, force, resume)
-    _check_drawing()
+    check_drawing()
     with jax.enable_x64(loaded.content.fit.precision == "float64"):
         plan = make_plan(loaded)
         for note in plan.notes:
@@ -61,16 +65,10 @@ def run(loaded: Loaded, output: Path | None, force: bool, resume: bool = False) 
             _serialise.save(place / "parameters.json", result.model)
             make_figure(plan, result, traces).savefig(place / "figure.png", dpi=120)
     _tell(report, result, folder)
-    if result.reason.startswith("interrupted"):
-        complain(f"interrupted; the best so far is in {folder}; --resume goes on")
-        return TERMINATED if "SIGTERM" in result.reason else INTERRUPTED
-    if not math.isfinite(result.loss) or not all(np.isfinite(trace).all() for trace in traces):
-        complain(f"the fitted model's voltage or loss is not finite; what there is, is in {folder}")
-        return NUMERICAL
-    return 0
+    return end(result, traces, folder)
 
 
-def _configured_folder(loaded: Loaded) -> Path:
+def configured_folder(loaded: Loaded | LoadedTemplate) -> Path:
     """Beside the configuration and nowhere else: a file from a stranger writes only there."""
     root = loaded.path.absolute().parent
     name = loaded.content.output.directory
@@ -86,7 +84,7 @@ def _configured_folder(loaded: Loaded) -> Path:
     return folder
 
 
-def _check_drawing() -> None:
+def check_drawing() -> None:
     try:
         import matplotlib  # noqa: F401
     except ImportError:
@@ -98,39 +96,62 @@ def _optimiser(config: schema.Fit) -> optax.GradientTransformation:
 
 
 def _fit(plan: Plan, config: schema.Fit, directory: Path, resume: bool) -> tuple[FitResult, list[str]]:
+    return guarded(
+        lambda: fit(
+            plan.model,
+            plan.objectives,
+            trainable=config.trainable,
+            key=jax.random.key(config.seed),
+            steps=config.steps,
+            starts=config.starts,
+            optimiser=_optimiser(config),
+            bounds=config.bounds,
+            nuisance=config.nuisance,
+            box_prior=config.box_prior,
+            batch=config.batch,
+            candidates=config.candidates,
+            evolution=config.evolution,
+            halvings=config.halvings,
+            polish=config.polish,
+            polish_starts=min(config.polish_starts, config.starts),
+            attempts=config.attempts,
+            stop_below=config.stop_below,
+            patience=config.patience,
+            progress=on_terminal(),
+            directory=directory,
+            checkpoint_every=config.checkpoint_every,
+            resume=resume,
+        )
+    )
+
+
+def guarded(work: Callable[[], Result]) -> tuple[Result, list[str]]:
+    """What a fit returns, and what it warned of.
+
+    **Raises:** `CommandError` for the folder of its checkpoints; `NumericalError` where the numbers failed.
+    """
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
-            result = fit(
-                plan.model,
-                plan.objectives,
-                trainable=config.trainable,
-                key=jax.random.key(config.seed),
-                steps=config.steps,
-                starts=config.starts,
-                optimiser=_optimiser(config),
-                bounds=config.bounds,
-                nuisance=config.nuisance,
-                box_prior=config.box_prior,
-                batch=config.batch,
-                candidates=config.candidates,
-                evolution=config.evolution,
-                halvings=config.halvings,
-                polish=config.polish,
-                polish_starts=min(config.polish_starts, config.starts),
-                attempts=config.attempts,
-                stop_below=config.stop_below,
-                patience=config.patience,
-                progress=on_terminal(),
-                directory=directory,
-                checkpoint_every=config.checkpoint_every,
-                resume=resume,
-            )
+            result = work()
         except RunDirectoryError as error:
             raise CommandError(str(error)) from error
+        except DataError:
+            raise
         except ValueError as error:  # the arguments were checked before: the numbers are at fault
             raise NumericalError(str(error)) from error
     return result, [str(w.message) for w in caught if issubclass(w.category, UserWarning)]
+
+
+def end(result: FitResult, traces: Sequence[np.ndarray], folder: Path) -> int:
+    """Say where the results are and how the fit ended. **Returns:** the exit code."""
+    if result.reason.startswith("interrupted"):
+        complain(f"interrupted; the best so far is in {folder}; --resume goes on")
+        return TERMINATED if "SIGTERM" in result.reason else INTERRUPTED
+    if not math.isfinite(result.loss) or not all(np.isfinite(trace).all() for trace in traces):
+        complain(f"the fitted model's voltage or loss is not finite; what there is, is in {folder}")
+        return NUMERICAL
+    return 0
 
 
 def _tell(report: dict[str, Any], result: FitResult, folder: Path) -> None:

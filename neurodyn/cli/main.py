@@ -59,7 +59,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     fit.add_argument("--template", choices=TEMPLATES, help="the kind of cell to fit to a recording")
     fit.add_argument("--seed", type=_seed, help="of the search, with --template; default: 0")
-    fit.add_argument("--output", type=Path, metavar="DIR", help="where the results go; default: as configured, or RECORDING-fit here")
+    fit.add_argument(
+        "--output", type=Path, metavar="DIR", help="where the results go; default: as configured, or RECORDING-fit here"
+    )
     fit.add_argument("--force", action="store_true", help="write into a folder that exists")
     fit.add_argument("--resume", action="store_true", help="go on with a fit that was interrupted, to the same result")
     return parser

@@ -36,10 +36,7 @@ def make_report(
         "skipped_updates": result.skipped,
         "seconds": round(result.seconds, 1),
         "rank": _rank(result),
-        "parameters": {
-            p.path: {"unit": p.unit, "before": _plain(p.before), "after": _plain(p.after), "at_bound": p.at_bound}
-            for p in result.parameters
-        },
+        "parameters": parameter_table(result),
         "passive": None
         if passive is None
         else {
@@ -51,7 +48,15 @@ def make_report(
         "fitted": _part(plan, traces, passive, level, "score"),
         "holdout": _part(plan, traces, passive, level, "holdout"),
     }
-    return _finite(report)
+    return finite(report)
+
+
+def parameter_table(result: FitResult) -> dict[str, Any]:
+    """The trained parameters by path."""
+    return {
+        p.path: {"unit": p.unit, "before": _plain(p.before), "after": _plain(p.after), "at_bound": p.at_bound}
+        for p in result.parameters
+    }
 
 
 def best_passive(plan: Plan) -> Passive | None:
@@ -129,11 +134,11 @@ def _plain(value: Any) -> Any:
     return [_plain(x) for x in array]
 
 
-def _finite(value: Any) -> Any:
+def finite(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
+        return {key: finite(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
+        return [finite(item) for item in value]
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value

@@ -41,7 +41,6 @@ def step_responses(
     lead = min(LEAD, *(s.start - recording.start for s in alone))
     cut = [_lane(recording, every, repeats, lead) for repeats in _with_repeats(recording, alone)]
     room = 8 * -(-(max(lane["spikes"].size for lane in cut) + 4) // 8)
-    options = dict(method=fine(template.model), coarse=coarse(template.model), electrode=electrode(passive), room=room)
     found = []
     for lane in cut:
         length = max(len(x["values"]) for x in cut if x["stop"] == lane["stop"])
@@ -58,7 +57,10 @@ def step_responses(
                 spikes=lane["spikes"],
                 noise=lane["noise"],
                 baseline=held,
-                **options,
+                room=room,
+                method=fine(template.model),
+                coarse=coarse(template.model),
+                electrode=electrode(passive),
             )
         )
     return tuple(found)

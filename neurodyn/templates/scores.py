@@ -92,7 +92,8 @@ class StepScores:
             rows.append([f"{s.start:g} to {s.stop:g}", f"{s.amplitude:g}", *(str(k) for k in n), *first])
         return header, rows
 
-    def _last(self) -> str:
+    def sentence(self) -> str:
+        """The summary in words."""
         x = self.summary()
         return (
             f"coincidence {x['coincidence_5_ms']:.2f} within 5 ms, {x['coincidence_10_ms']:.2f} within 10 ms; spike counts off by at most one in {x['counts_within_1']} of {x['levels']} levels; first "
@@ -100,10 +101,10 @@ class StepScores:
         )
 
     def __repr__(self) -> str:
-        return f"{as_text(*self._table())}\n{self._last()}"
+        return f"{as_text(*self._table())}\n{self.sentence()}"
 
     def _repr_html_(self) -> str:
-        return f"{as_html(*self._table())}<p>{self._last()}</p>"
+        return f"{as_html(*self._table())}<p>{self.sentence()}</p>"
 
 
 def _matches(data: np.ndarray, model: np.ndarray, window: float) -> int:
