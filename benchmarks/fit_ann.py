@@ -1,6 +1,6 @@
 """Populations of spiking neurons with a linear read-out, fitted to the logits of a multilayer perceptron that reads handwritten digits.
 
-    python -m benchmarks.fit_ann [--seeds N] [--steps N] [--size N] [--students hh,frozen,lif,exact]
+    python -m benchmarks.fit_ann [--seeds N] [--steps N] [--size N] [--students hh,frozen,lif,exact] [--rates]
 
 Digits of scikit-learn (8 by 8 pixels, Alpaydin and Kaynak 1998), 1437 to train and 360 held out, another split for each seed. Pixels drive each neuron by weights of its own as a
 constant current for 15 ms. The read-out is found in closed form first, then everything is trained by Adam on minibatches. Students have the same size, batches and
@@ -18,6 +18,7 @@ import neurodyn as nd
 
 BATCH = 64
 RATE = 0.1
+OWN = 0.1  # what a neuron has of its own is trained so much more slowly than its weights
 GATES = ("na.m.factor", "na.h.factor", "k.n.factor")
 
 
@@ -154,7 +155,7 @@ def fit_student(
 
     def place(theta):
         """The population at a point whose unit in each direction is a sensible change."""
-        neurons = replace_leaves(start.neurons, {path: own[path] * jnp.exp(0.5 * theta["own"][path]) for path in own})
+        neurons = replace_leaves(start.neurons, {path: own[path] * jnp.exp(OWN * theta["own"][path]) for path in own})
         weights = start.weights + s.spread / 8 * theta["weights"]
         bias = start.bias + s.spread * theta["bias"]
         readout = Readout(start.readout.weights + theta["readout"], start.readout.bias + theta["level"])
@@ -173,10 +174,69 @@ def fit_student(
     end = ridge(place(theta), 1e-4)
     first, last = (np.asarray(run(p, jnp.asarray(data.unseen))) for p in (start, end))
     seconds = time.perf_counter() - begun
-    factors = np.exp(0.5 * np.concatenate([np.zeros(1), *map(np.asarray, theta["own"].values())]))
+    factors = np.exp(OWN * np.concatenate([np.zeros(1), *map(np.asarray, theta["own"].values())]))
     error = float(np.mean((last - unseen / unit) ** 2) / np.var(unseen / unit))
     scores = (accuracy(out, data.unseen_labels) for out in (first, last))
     return Outcome(*scores, error, (float(factors.min()), float(factors.max())), seconds)
+
+
+def clamp_family(model: nd.AbstractNeuron, noise: float, seed: int) -> list:
+    """Currents at levels from -100 to 50 mV with white noise (uA/cm2): after rest and before a step to 20 mV, whose onset shows where the gate was, and after 20 mV."""
+    import jax.numpy as jnp
+
+    generator, family = np.random.default_rng(seed), []
+    for level in np.arange(-100.0, 51.0, 10.0):
+        before = nd.Step(-65.0) + nd.Step(level + 65.0, 1.0, 21.0) + nd.Step(85.0, 21.0)
+        after = nd.Step(-65.0) + nd.Step(85.0, 1.0, 9.0) + nd.Step(level + 65.0, 9.0, 29.0)
+        for command in (before, after):
+            clean = nd.fitting.CurrentTrace(command, np.zeros(146), 0.2).simulate(model)
+            current = clean + noise * jnp.asarray(generator.standard_normal(146))
+            family.append(nd.fitting.CurrentTrace(command, current, 0.2, noise=noise, blank=0.3))
+    return family
+
+
+def fit_rates(seed: int) -> str:
+    """Both rates of the potassium gate as networks, from a voltage-clamp family: errors of steady state and time constant at the voltages that the true neuron visits under a noisy
+    current."""
+    import equinox as eqx
+    import jax
+    import optax
+
+    from neurodyn.kinetics.neural import NeuralRate
+
+    true, steps = nd.HodgkinHuxley(), 400
+    rates = tuple(NeuralRate.random(key=k, start=0.1, high=10.0) for k in jax.random.split(jax.random.key(seed)))
+    unknown = eqx.tree_at(lambda m: (m.k.n.alpha, m.k.n.beta), true, rates)
+    options = dict(steps=steps, starts=1, polish=80, check_rank=False, key=jax.random.key(seed))
+    out = nd.fit(
+        unknown,
+        clamp_family(true, 2.0, seed),
+        trainable=["k.n.alpha.*", "k.n.beta.*"],
+        optimiser=optax.adam(optax.cosine_decay_schedule(0.1, steps)),
+        **options,
+    )
+    noisy = nd.OrnsteinUhlenbeck(10.0, 12.0, 3.0, 1000.0, dt=0.1, key=jax.random.key(99))
+    visited = nd.simulate(true, noisy, 1000.0, every=4).v
+
+    def curves(model):
+        opening, total = jax.vmap(lambda v: model.k.n.rates(v, model.temperature))(visited)
+        return np.asarray([opening / total, 1 / total])
+
+    wrong = 100 * np.abs(curves(out.model) / curves(true) - 1)
+    mean, most = wrong.mean(axis=1), np.percentile(wrong, 99, axis=1)
+    return f"| {seed} | {mean[0]:.2f} | {most[0]:.2f} | {mean[1]:.2f} | {most[1]:.2f} | {out.seconds:.0f} |"
+
+
+def main_rates(seeds: int) -> None:
+    import jax
+
+    jax.config.update("jax_enable_x64", True)
+    print(
+        "| seed | steady state: mean error % | 99th percentile | time constant: mean error % | 99th percentile | s |\n|---|---|---|---|---|---|",
+        flush=True,
+    )
+    for seed in range(seeds):
+        print(fit_rates(seed), flush=True)
 
 
 def main() -> None:
@@ -185,8 +245,11 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=1000)
     parser.add_argument("--size", type=int, default=64)
     parser.add_argument("--students", default="hh,frozen,lif")
+    parser.add_argument("--rates", action="store_true", help="fit rates of a gate that are networks instead")
     given = parser.parse_args()
     nd.configure_cpu()
+    if given.rates:
+        return main_rates(given.seeds)
     kinds, table = given.students.split(","), {}
     print(
         "| student | seed | read-out alone % | trained % | teacher % | error of logits | own factors | s |\n|---|---|---|---|---|---|---|---|",

@@ -1,5 +1,6 @@
 from . import (
     analysis as analysis,
+    ann as ann,
     channels as channels,
     fitting as fitting,
     io as io,

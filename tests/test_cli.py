@@ -1,5 +1,6 @@
 """The command: exit codes, messages, results, and nothing half-written."""
 
+import inspect
 import json
 import os
 import signal
@@ -14,8 +15,9 @@ import pytest
 
 import neurodyn as nd
 from neurodyn.cli import main
+from neurodyn.cli.main import TEMPLATES
 from neurodyn.cli.measure import crossings, fit_passive, onset
-from neurodyn.fitting.search import Descent
+from neurodyn.fitting.search import Descent, Evolution
 
 
 def command(*arguments: str, **options) -> subprocess.CompletedProcess:
@@ -40,10 +42,24 @@ def test_help_needs_no_jax():
         (["--version"], 0, f"neurodyn {nd.__version__}"),
         (["fit", "--help"], 0, "CONFIG.toml"),
         (["fitt"], 2, "invalid choice: 'fitt'"),
-        (["fit"], 2, "required: CONFIG.toml"),
+        (["fit"], 2, "required: CONFIG.toml|RECORDING"),
         (["fit", "--forc", "x.toml"], 2, "unrecognized arguments: --forc"),
         (["demo", "--seed", "-1"], 2, "invalid whole number from 0 to 4294967295 value"),
         (["fit", "/nowhere/x.toml"], 2, "error: /nowhere/x.toml: cannot be read (No such file or directory)"),
+        (
+            ["fit", "x.abf"],
+            2,
+            "error: x.abf: is a recording, which needs --template, one of regular_spiking, fast_spiking,",
+        ),
+        (["fit", "x.abf", "--template", "pyramidal"], 2, "invalid choice: 'pyramidal'"),
+        (["fit", "x.toml", "--template", "fast_spiking"], 2, 'a template by template = "fast_spiking" in [model]'),
+        (["fit", "x.toml", "--seed", "3"], 2, "--seed goes with --template; a configuration has fit.seed"),
+        (
+            ["fit", "/nowhere/x.npz", "--template", "fast_spiking"],
+            3,
+            "error: /nowhere/x.npz: cannot be read (No such file",
+        ),
+        (["fit", "/", "--template", "fast_spiking"], 3, "error: /: has the suffix '', must be one of .abf"),
         (["fit", "/"], 2, "error: /: is a directory, must be a file"),
     ],
 )
@@ -252,6 +268,93 @@ def test_abf_through_the_data_variable(tmp_path):
     assert [row["spike_count"]["data"] for row in report["fitted"]["sweeps"]] == [0, 2]
     assert report["fitted"]["sweeps"][1]["first_spike_latency_ms"]["data"] == pytest.approx(17.5, abs=0.1)
     assert report["parameters"]["na.g"]["unit"] == "nS" and 30 < report["passive"]["resistance_Mohm"] < 200
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory) -> Path:
+    """A folder with a recording that a template made: a step at three levels, a test pulse, and the step again."""
+    folder = tmp_path_factory.mktemp("recorded")
+    cell = nd.templates.adaptive_threshold().scaled(capacitance=150.0, input_resistance=150.0, rest=-64.0).model
+    dt, levels = 0.2, (-100.0, 100.0, 250.0)
+    times = dt * np.arange(3501)
+    at = [(times >= first) & (times < last) for first, last in ((100, 200), (350, 450), (450, 550))]
+    commands = np.array([a * (at[0] | at[2]) - 100.0 * at[1] for a in levels])
+    run = jax.jit(lambda c: nd.simulate(cell, nd.Samples(c, dt), 700.0, dt=dt, y0="rest", max_spikes=64))
+    voltages = []
+    for command in commands:
+        solution = run(jax.numpy.asarray(command))
+        v, spikes = np.array(solution.v), np.asarray(solution.spikes.times)
+        v[np.round(spikes[np.isfinite(spikes)] / dt).astype(int)] = 20.0
+        voltages.append(v + 0.01 * command)
+    np.savez(folder / "cell.npz", dt_ms=dt, current_pA=commands, voltage_mV=np.array(voltages))
+    np.savez(folder / "voltage.npz", dt_ms=dt, voltage_mV=np.array(voltages))
+    np.savez(folder / "flat.npz", dt_ms=dt, current_pA=0 * commands, voltage_mV=np.array(voltages))
+    return folder
+
+
+TEMPLATE = '[model]\ntemplate = "adaptive_threshold"\n[recording]\nfile = "cell.npz"\n'
+SEARCH = "[fit]\ncandidates = 8\nstarts = 4\nevolution = 2\n"
+
+
+def test_template_fit(recorded, tmp_path, capsys, monkeypatch):
+    pytest.importorskip("cma")
+    step, calls = Evolution.step, []
+
+    def interrupted(*arguments):
+        calls.append(1)
+        if len(calls) == 1:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return step(*arguments)
+
+    monkeypatch.setattr(Evolution, "step", interrupted)
+    code, output = fit(recorded, tmp_path, TEMPLATE + SEARCH)
+    captured = capsys.readouterr()
+    assert code == 143 and "interrupted; the best so far is in" in captured.err
+    rows = [line.split() for line in captured.out.splitlines()]
+    assert "450 to 550 3 from -100 to 250 3 held out".split() in rows and ["held", "out"] in rows
+    assert "input resistance, steady" in captured.out
+    monkeypatch.undo()
+    assert fit(recorded, tmp_path, TEMPLATE + SEARCH)[0] == 2
+    assert "--resume to go on with the fit in it" in capsys.readouterr().err
+    code, output = fit(recorded, tmp_path, TEMPLATE + SEARCH, "--resume")
+    captured = capsys.readouterr()
+    assert code == 0, captured.err
+    assert sorted(p.name for p in output.iterdir()) == ["figure.png", "parameters.json", "report.json", "run"]
+    report = json.loads((output / "report.json").read_text())
+    assert report["template"] == "adaptive_threshold" and report["reason"] == "all steps made"
+    assert report["inputs"]["cell.npz"]["sha256"] and report["precision"] == "float32"
+    assert [len(report[part]["steps"]) for part in ("fitted", "holdout")] == [3, 3]
+    assert report["passive"]["data"]["series_resistance"] == pytest.approx(10.0, abs=3.0)
+    model = nd.load(output / "parameters.json", nd.templates.adaptive_threshold().model)
+    assert float(model.capacitance) == pytest.approx(report["parameters"]["capacitance"]["after"], rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "says"),
+    [
+        (TEMPLATE.replace("adaptive", "adaptiv"), 2, "did you mean 'adaptive_threshold'?"),
+        (TEMPLATE.replace("[rec", 'type = "HodgkinHuxley"\n[rec'), 2, 'model.type = "HodgkinHuxley": unknown key; allowed: template'),
+        (TEMPLATE + '[fit]\ntrainable = ["*"]\n', 2, "fit.trainable = ['*']: unknown key; allowed: candidates, evolution,"),
+        (TEMPLATE + "[fit]\nstarts = 1\n", 2, "fit.starts = 1: must be >= 4"),
+        (TEMPLATE + "sweeps = [0, 3]\n", 2, "recording.sweeps[1] = 3: cell.npz has sweeps 0 to 2"),
+        (TEMPLATE + "window = [0, 50]\n", 2, "recording.window = [0.0, 50.0]: ms holds no whole step of these sweeps"),
+        (TEMPLATE + "window = [90, 500]\nholdout = [90, 210]\n", 2, "hold_out: the step at 100 ms of sweep 0 is not allowed: it is in train too"),
+        (TEMPLATE.replace("cell", "voltage"), 3, "voltage.npz: has no command, so its steps are unknown"),
+        (TEMPLATE.replace("cell", "flat"), 3, "flat.npz: has no step to fit, must have one at least"),
+        (TEMPLATE + "window = [440, 560]\n", 3, "no step to fit comes from 100 ms or more at the holding level"),
+    ],
+)  # fmt: skip
+def test_bad_template_fit(recorded, tmp_path, capsys, text, code, says):
+    assert fit(recorded, tmp_path, text)[0] == code
+    said = capsys.readouterr().err
+    assert says in said and said.startswith("error: ") and "Traceback" not in said
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_templates_are_those_there_are():
+    assert set(TEMPLATES) == {
+        name for name, item in vars(nd.templates).items() if inspect.isfunction(item) and name != "fit_recording"
+    }
 
 
 def test_measures():

@@ -1,6 +1,5 @@
 """A population of neurons with input weights and a linear read-out: a spiking layer that stands for a network."""
 
-import functools
 from collections.abc import Sequence
 from typing import Any, Self
 
@@ -154,8 +153,7 @@ class Population(Parameterised):
         return spikes @ -jnp.expm1(-left / self.tau)
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(1,))
-def _limited(x: FloatArray, keep: float) -> FloatArray:
+def _same(x: FloatArray, keep: float) -> FloatArray:
     """`x`, of whose cotangents those beyond the quantile `keep` of their sizes are cut to it."""
     del keep
     return x
@@ -171,4 +169,5 @@ def _backward(keep, _, cotangent):
     return (jnp.clip(cotangent, -bound, bound),)
 
 
+_limited: Any = jax.custom_vjp(_same, nondiff_argnums=(1,))
 _limited.defvjp(_forward, _backward)

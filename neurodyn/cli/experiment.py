@@ -93,17 +93,17 @@ def make_plan(loaded: Loaded) -> Plan:
     files = Files(loaded)
     model = _model(loaded)
     sweeps = _recorded(loaded, files) if config.recording else _given(loaded, files)
-    with _blame(loaded, "fit"):
+    with blame(loaded, "fit"):
         objectives = tuple(_objective(config.fit, sweep) for sweep in sweeps)
-    with _blame(loaded, "fit.trainable"):
+    with blame(loaded, "fit.trainable"):
         paths = select(model, config.fit.trainable)
-    with _blame(loaded, "fit.bounds"):
+    with blame(loaded, "fit.bounds"):
         Space.of(parameters(model), paths, config.fit.bounds)
     return Plan(model, tuple(sweeps), objectives, files.hashes, tuple(files.notes))
 
 
 @contextlib.contextmanager
-def _blame(loaded: Loaded, key: str) -> Iterator[None]:
+def blame(loaded: Loaded | LoadedTemplate, key: str) -> Iterator[None]:
     """A `ValueError` of the library is a fault of this part of the configuration."""
     try:
         yield
@@ -118,7 +118,7 @@ def _model(loaded: Loaded) -> Any:
     model = MODELS[config.type]()
     if config.area is not None:
         model = model.to_absolute(config.area)
-    with _blame(loaded, "model.set"):
+    with blame(loaded, "model.set"):
         return replace(model, config.set)
 
 
@@ -250,7 +250,7 @@ def _stimulus(loaded: Loaded, files: Files) -> tuple[AbstractStimulus, Times | N
         return samples, (recording.start, recording.stop + recording.dt)
     assert config is not None
     fields = config.model_dump(exclude={"type", "seed"})
-    with _blame(loaded, "stimulus"):
+    with blame(loaded, "stimulus"):
         if isinstance(config, schema.OrnsteinUhlenbeck):
             return OrnsteinUhlenbeck(**fields, key=jax.random.key(config.seed)), None
         return STIMULI[config.type](**fields), None

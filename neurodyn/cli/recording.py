@@ -19,7 +19,7 @@ from ..templates.recorded import part_steps
 from ..templates.responses import rises
 from ..templates.scores import passive_rows
 from .config import LoadedTemplate
-from .experiment import Files, Sweep
+from .experiment import Files, Sweep, blame
 from .figure import draw_sweeps
 from .fit import check_drawing, configured_folder, end, guarded
 from .info import devices, versions
@@ -91,7 +91,8 @@ def _choose(loaded: LoadedTemplate, recording: Recording) -> tuple[tuple[Protoco
     train, hold_out = within("window"), within("holdout")
     if train is not None and hold_out is None:
         hold_out = []
-    trained, held_out = part_steps(recording, train, hold_out)
+    with blame(loaded, "recording"):
+        trained, held_out = part_steps(recording, train, hold_out)
     chosen = set(steps)
     return tuple(s for s in trained if s in chosen), tuple(s for s in held_out if s in chosen)
 
@@ -149,9 +150,7 @@ def _drawn(found: RecordingFit) -> tuple[list[Sweep], list[np.ndarray]]:
     for sweep in chosen:
         own = [[s for s in part if s.sweep == sweep] for part in (found.trained, found.held_out)]
         last = max(s.stop for part in own for s in part)
-        # Not into a step that is neither fitted nor held out.
-        later = [s.start for s in recording.steps() if s.sweep == sweep and s.start >= last]
-        grid, v, spikes = found.simulate(sweep, min(last + 100.0, recording.stop, *later))
+        grid, v, spikes = found.simulate(sweep, found.tail(sweep, last))
         if found.model.resets:
             v[np.clip(np.searchsorted(grid, spikes), 0, grid.size - 1)] = _TOP
         voltage = np.interp(grid, recording.times, recording.response[sweep])

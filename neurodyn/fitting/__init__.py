@@ -21,6 +21,7 @@ from .objectives import (
     CurrentTrace as CurrentTrace,
     Electrode as Electrode,
     Features as Features,
+    NetworkOutput as NetworkOutput,
     Prior as Prior,
     SpikeLikelihood as SpikeLikelihood,
     SpikeTrain as SpikeTrain,

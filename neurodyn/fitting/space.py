@@ -63,7 +63,7 @@ class Bijection(eqx.Module):
 
     def spread_out(self, start: FloatArray, uniform: FloatArray) -> FloatArray:
         """Points for numbers from -1 to 1: over the whole box where the user gave one, else around the present value."""
-        return jnp.arctanh(_EDGE * uniform) if self.sample_whole else start + uniform
+        return jnp.arctanh(_EDGE * uniform) if self.sample_whole else start[None] + uniform
 
     def at_bound(self, theta: FloatArray) -> np.ndarray:
         if self.kind != "box":

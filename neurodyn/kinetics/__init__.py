@@ -8,6 +8,7 @@ from .gates import (
 )
 from .hyperbolic import Hyperbolic as Hyperbolic
 from .instantaneous import Instantaneous as Instantaneous
+from .neural import NeuralRate as NeuralRate
 from .rates import (
     AbstractRate as AbstractRate,
     Exponential as Exponential,

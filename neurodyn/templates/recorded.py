@@ -24,6 +24,7 @@ from .template import Template
 
 
 _METHOD = FixedStep(0.05)  # of the runs that are scored and drawn
+_TAIL = 100.0  # ms
 _EVERY = 2  # steps between their samples
 
 
@@ -63,16 +64,21 @@ class RecordingFit:
         return self.score([s for s in self.trained if len(levels[s.start, s.stop]) > 1] or self.trained)
 
     def score(self, steps: Sequence[ProtocolStep]) -> StepScores:
-        """The spikes of data and model in some steps of the recording, such as `held_out`. Each sweep is simulated from before its first step to the end of
-        the last of these."""
+        """The spikes of data and model in some steps of the recording, such as `held_out`. Each sweep is simulated from before its first step to a little
+        after the last of these, and no step that follows."""
         data, model = [], []
         ends = {s.sweep: max(x.stop for x in steps if x.sweep == s.sweep) for s in steps}
-        runs = {sweep: self.simulate(sweep, stop) for sweep, stop in ends.items()}
+        runs = {sweep: self.simulate(sweep, self.tail(sweep, stop)) for sweep, stop in ends.items()}
         for s in steps:
             data.append(rises(*part(self.recording, s.sweep, s.start, s.stop)) - s.start)
             spikes = runs[s.sweep][2]
             model.append(spikes[(spikes >= s.start) & (spikes < s.stop)] - s.start)
         return StepScores(tuple(steps), tuple(data), tuple(model))
+
+    def tail(self, sweep: int, stop: float) -> float:
+        """Up to 100 ms after `stop`, ms, but not into another step of the sweep."""
+        later = [s.start for s in self.recording.steps() if s.sweep == sweep and s.start >= stop]
+        return min(stop + _TAIL, self.recording.stop, *later)
 
     def simulate(self, sweep: int, stop: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """The model under the command of a sweep, from rest shortly before its first step, with what held the cell in this sweep.
