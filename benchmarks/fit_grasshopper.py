@@ -74,7 +74,9 @@ def recording(file: int) -> tuple[np.ndarray, np.ndarray]:
     pressure = np.loadtxt(folder / f"grasshopper_stimulus{file}.txt")[:, 1]  # every 50 us
     level = 20 * np.log10(pressure).reshape(-1, round(DT / 0.05)).mean(axis=1)
     level -= level.mean()
-    return SATURATION * np.tanh(level / SATURATION), np.loadtxt(folder / f"grasshopper_spike_times{file}.txt") / 1e3  # from us
+    return SATURATION * np.tanh(level / SATURATION), np.loadtxt(
+        folder / f"grasshopper_spike_times{file}.txt"
+    ) / 1e3  # from us
 
 
 def start() -> nd.GLIF:
@@ -237,7 +239,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--file", type=int, choices=(1, 2), default=1)
     parser.add_argument("--starts", type=int, default=1)
-    parser.add_argument("--steps", type=int, default=45)
+    parser.add_argument("--steps", type=int, default=40)
     given = parser.parse_args()
     level, spikes = recording(given.file)
     stimulus = nd.Samples(jnp.asarray(level, jnp.float32), DT, start=5.5)
@@ -248,6 +250,7 @@ def main() -> None:
     for name in ("decay", "increment"):
         print(f"after-spike currents, {name}: {getattr(result.model.after_spike, name)}")
     models = {"fitted": (result.model, result.objectives[0].stimulus), "not fitted": (start(), stimulus)}
+    print()
     table = {name: scores(*pair, spikes) for name, pair in models.items()}
     print(
         f"| on the last {(DURATION - SEEN) / 1e3:g} s | " + " | ".join(table) + " |\n" + "|---" * (1 + len(table)) + "|"

@@ -35,8 +35,8 @@ def response(amplitude=150.0, stop=40.0, spikes=(12.0, 30.0), **options) -> Step
     ("name", "amplitude", "spikes"),
     [
         ("regular_spiking", 200.0, (12.0, 30.0)),
-        ("regular_spiking", -50.0, ()),
-        ("adaptive_threshold", 200.0, (12.0, 30.0)),
+        pytest.param("regular_spiking", -50.0, (), marks=pytest.mark.slow),
+        pytest.param("adaptive_threshold", 200.0, (12.0, 30.0), marks=pytest.mark.slow),
     ],
 )
 def test_gradient_is_that_of_differences(name, amplitude, spikes):

@@ -141,6 +141,7 @@ def test_gif_of_one_current_and_a_fixed_threshold_is_adex():
     np.testing.assert_allclose(other, one, atol=1e-9)
 
 
+@pytest.mark.slow
 def test_gradients_of_the_gif():
     model = nd.replace(GIF(), {"currents.fast.a": -1.0, "coupling": 0.3})
     assert_gradients_are_differences(spike_time_gradients(model, 600.0, 60.0, 4), 1e-5)
