@@ -61,6 +61,13 @@ class Bijection(eqx.Module):
         """Where in its box a parameter is: 0 in the middle and -1 or 1 at the bounds; 0 for one without a box."""
         return jnp.tanh(self._box()[2] * theta) if self.kind == "box" else jnp.zeros_like(theta)
 
+    def from_box(self, x: FloatArray) -> FloatArray:
+        """The inverse of `place_in_box`, for any number: reflected at -1 and 1 until it lies between them. Itself without bounds of the user's."""
+        if not self.sample_whole:
+            return x
+        inside = 1 - jnp.abs((x + 1) % 4 - 2)
+        return jnp.arctanh(_EDGE * inside) / self._box()[2]
+
     def spread_out(self, start: FloatArray, uniform: FloatArray) -> FloatArray:
         """Points for numbers from -1 to 1: over the whole box where the user gave one, else around the present value."""
         return jnp.arctanh(_EDGE * uniform) if self.sample_whole else start[None] + uniform

@@ -1,21 +1,27 @@
 """Evolution: a search without gradients, for a landscape that has none to offer yet."""
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 
+from ..._types import FloatArray
 from ..devices import spread
 from ..task import Task
 from .phase import AbstractPhase, Ends, Record, exact_losses, smooth_losses
 from .polish import flatten
 
 
+_WIDTH = 0.4  # of the first generation: a fifth of a box, or of a parameter's natural unit
+
+
 class Evolution(AbstractPhase):
     """CMA-ES by `cma` (extra `evolution`), each generation evaluated as one batch.
 
-    It begins at the best of the points it is given and hands on its last generation, with the best point ever seen in the place of the worst.
+    It searches in the boxes that bounds make, reflected at their sides. It begins at the best of the points it is given and hands on its last generation,
+    with the best point ever seen in the place of the worst.
 
     The state is what every generation's losses were: the same random numbers and the same losses lead to the same search, so that it is gone on with
     by telling them again.
@@ -37,8 +43,8 @@ class Evolution(AbstractPhase):
     def begin(self, task: Task, ends: Any) -> Any:
         losses = self._losses(task, spread(ends.theta, ends.start.size))
         first = int(np.argmin(losses))
-        theta = {path: np.asarray(x)[first] for path, x in ends.theta.items()}
-        return {"origin": theta, "told": np.full((self.count, self.population), np.nan), "live": None}
+        origin = {path: np.asarray(x)[first] for path, x in _places(task, ends.theta).items()}
+        return {"origin": origin, "told": np.full((self.count, self.population), np.nan), "live": None}
 
     def _losses(self, task: Task, theta: Any) -> np.ndarray:
         found = exact_losses(task, theta) if self.exact else smooth_losses(task, theta, jnp.asarray(self.fraction))
@@ -59,7 +65,7 @@ class Evolution(AbstractPhase):
     def step(self, task: Task, state: Any, index: int) -> tuple[Any, Record]:
         live = self._live(state, index)
         points = live.ask()
-        losses = self._losses(task, spread(live.unflatten(points), self.population))
+        losses = self._losses(task, spread(_points(task, live.unflatten(points)), self.population))
         told = np.array(state["told"])
         told[index] = np.where(np.isfinite(losses), losses, 1e30)  # a number that sorts last
         live.tell(points, told[index])
@@ -74,8 +80,19 @@ class Evolution(AbstractPhase):
         points, losses = np.array(live.points), np.array(live.losses)
         worst = int(np.argmax(losses))
         points[worst], losses[worst] = live.strategy.result.xbest, live.strategy.result.fbest
-        theta = {path: jnp.asarray(x) for path, x in live.unflatten(points).items()}
-        return Ends(theta, np.arange(self.population), losses)
+        return Ends(_points(task, live.unflatten(points)), np.arange(self.population), losses)
+
+
+def _places(task: Task, theta: Mapping[str, FloatArray]) -> dict[str, FloatArray]:
+    """The coordinates of the search: places in the box, where bounds are as near as anything else, for parameters that have one."""
+    return {
+        path: b.place_in_box(theta[path]) if b.kind == "box" else theta[path]
+        for path, b in task.space.bijections.items()
+    }
+
+
+def _points(task: Task, places: Mapping[str, np.ndarray]) -> dict[str, FloatArray]:
+    return {path: b.from_box(jnp.asarray(places[path])) for path, b in task.space.bijections.items()}
 
 
 class _Live:
@@ -99,7 +116,7 @@ class _Live:
             "seed": np.nan,  # leaves NumPy's global generator alone
             "verbose": -9,
         }
-        return cls(cma.CMAEvolutionStrategy(flat[0], 0.5, options), unflatten)
+        return cls(cma.CMAEvolutionStrategy(flat[0], _WIDTH, options), unflatten)
 
     def ask(self) -> np.ndarray:
         return np.stack(self.strategy.ask())
