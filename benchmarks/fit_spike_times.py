@@ -99,7 +99,8 @@ def objective(case: Case, jitter: float, **options) -> nd.fitting.SpikeTrain:
     return nd.fitting.SpikeTrain(case.stimulus, np.clip(spikes, 0, DURATION), DURATION, level=DETECTION, **options)
 
 
-COMMON = dict(trainable=TRAINABLE, bounds=bounds(), check_rank=False)
+def common() -> dict:
+    return dict(trainable=TRAINABLE, bounds=bounds(), check_rank=False)
 
 
 def ours(case: Case, jitter: float) -> nd.FitResult:
@@ -118,21 +119,21 @@ def ours(case: Case, jitter: float) -> nd.FitResult:
         polish_starts=16,
         attempts=4,
         stop_below=good,
-        **COMMON,
+        **common(),
     )
 
 
 def adam(case: Case, jitter: float, passes: float) -> nd.FitResult:
     """The same starts and objective, gradient descent alone, for as many simulated neurons as `ours` took."""
     steps = max(30, round(passes / (32 * GRADIENT)))
-    return nd.fit(textbook(), objective(case, jitter), key=jax.random.key(1000 + case.seed), steps=steps, **COMMON)
+    return nd.fit(textbook(), objective(case, jitter), key=jax.random.key(1000 + case.seed), steps=steps, **common())
 
 
 def cma(case: Case, jitter: float, passes: float) -> nd.FitResult:
     """CMA-ES on the exact loss of `ours`, begun at the best of 512 points, for as many simulated neurons."""
     generations = max(10, round((passes - 512) / 32))
     options = dict(steps=0, starts=32, candidates=512, evolution=generations)
-    return nd.fit(textbook(), objective(case, jitter), key=jax.random.key(1000 + case.seed), **options, **COMMON)
+    return nd.fit(textbook(), objective(case, jitter), key=jax.random.key(1000 + case.seed), **options, **common())
 
 
 GRADIENT = 5  # simulations that one gradient counts for

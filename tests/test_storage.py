@@ -87,6 +87,14 @@ def test_a_fit_that_is_done_is_read_back(hh, trace, whole, tmp_path):
     assert not seen and again.seconds > 0
 
 
+def test_a_fit_that_was_good_enough_makes_no_other_attempt(hh, trace, tmp_path):
+    whole = fit(hh, trace, tmp_path / "run", attempts=2, stop_below=1e9)
+    seen = []
+    again = fit(hh, trace, tmp_path / "run", attempts=2, stop_below=1e9, resume=True, callback=seen.append)
+    assert_same(again, whole)
+    assert not seen and again.reason == whole.reason
+
+
 def _ask(number):
     return lambda: os.kill(os.getpid(), number)
 

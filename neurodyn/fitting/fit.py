@@ -79,7 +79,8 @@ def fit(
     - `polish`, `polish_starts`: after the descent, so many Levenberg-Marquardt steps on the objectives' exact residuals (distances of spike
         times, not a smooth stand-in) from so many of the best ends. Made for up to some 50 parameters.
     - `attempts`: how often to go through all phases, from other points, until one gets below `stop_below`; the best is the result.
-    - `stop_below`: the loss that is good enough. The fit ends once its last phase is below it; one before, once its last stage is.
+    - `stop_below`: the loss that is good enough. A polish below it goes on to the
+        bottom of its valley and ends the fit; a descent ends once its last stage is below it.
     - `patience`: end a phase whose best loss of the last stage has not fallen for so many steps.
     - `check_rank`: name combinations of parameters that the experiments cannot determine, by a warning and in the result.
     - `callback`: called after every step with a `Progress`; stops the fit by returning True.

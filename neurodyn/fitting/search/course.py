@@ -17,6 +17,7 @@ from ..._paths import join
 from ..storage import RunDirectory, Stop
 from ..task import Task
 from .phase import AbstractPhase, Ends, Record
+from .polish import Polish
 
 
 class Progress(eqx.Module):
@@ -28,6 +29,9 @@ class Progress(eqx.Module):
     fraction: float
     loss: np.ndarray
     gradient_norm: np.ndarray
+
+
+_SETTLED, _STEEP = 3, 0.98  # a polish has settled once its loss falls by less than this factor in so many steps
 
 
 @dataclasses.dataclass
@@ -107,7 +111,7 @@ class Course:
         every: int = 1,
     ) -> str:
         """Make all steps that are left, unless something ends it. **Returns:** why it ended."""
-        reason = None
+        reason = self._good_before(stop_below)
         bar = tqdm(total=sum(p.steps() for p in self.phases), initial=self.made, disable=not progress, unit="step")
         try:
             while reason is None and self.phase < len(self.phases):
@@ -117,6 +121,7 @@ class Course:
                     self.state = phase.begin(self.task, self._last())
                 if phase.finished(self.state) or len(records) == phase.steps():
                     self.close()
+                    reason = self._good_attempt(stop_below)
                     continue
                 self.state, record = phase.step(self.task, self.state, len(records))
                 records.append(record)
@@ -135,7 +140,7 @@ class Course:
             reason = f"interrupted in {self.label(min(self.phase, len(self.phases) - 1))}"
         finally:
             bar.close()
-        if directory is not None and reason is None:
+        if directory is not None and self.state is None:  # between phases: not saved with the last step
             directory.save(self.made, self.arrays())
         return reason or "all steps made"
 
@@ -163,17 +168,33 @@ class Course:
 
     def _enough(self, stop_below: float | None) -> str | None:
         """Why the fit is good enough, in the last phase of an attempt, or None."""
-        record, last = self.records[self.phase][-1], (self.phase + 1) % self.per_attempt == 0
-        if last and stop_below is not None and record.comparable and record.lowest() < stop_below:
-            return f"loss below {stop_below:g} after step {len(self.records[self.phase])} of {self.label(self.phase)}"
-        return None
+        records, last = self.records[self.phase], (self.phase + 1) % self.per_attempt == 0
+        if not last or stop_below is None or not records[-1].comparable or records[-1].lowest() >= stop_below:
+            return None
+        before = records[-1 - _SETTLED].lowest() if len(records) > _SETTLED else np.inf
+        if isinstance(self.phases[self.phase], Polish) and records[-1].lowest() < _STEEP * before:
+            return None  # in the right valley, and not at its bottom yet
+        return f"loss below {stop_below:g} after step {len(records)} of {self.label(self.phase)}"
+
+    def _good_before(self, stop_below: float | None) -> str | None:
+        """Why a fit that was read from disk needs no other step, or None."""
+        if self.phase and self.state is None:
+            return self._good_attempt(stop_below)
+        return self._enough(stop_below) if self.phase < len(self.phases) and self.records[self.phase] else None
+
+    def _good_attempt(self, stop_below: float | None) -> str | None:
+        """Why no other attempt is needed after the phase that has just ended, or None."""
+        if stop_below is None or self.phase % self.per_attempt or not np.min(self.ends[-1].loss) < stop_below:
+            return None
+        return f"loss below {stop_below:g} at the end of {self.label(self.phase - 1)}"
 
     def _stuck(self, stop_below: float | None, patience: int | None) -> bool:
         """Whether the phase has nothing more to give: its loss is low enough for the next one, or has not fallen for long."""
         lowest = [record.lowest() for record in self.records[self.phase] if record.comparable]
         if not lowest or not self.records[self.phase][-1].comparable:
             return False
-        if stop_below is not None and lowest[-1] < stop_below:
+        last = (self.phase + 1) % self.per_attempt == 0
+        if stop_below is not None and lowest[-1] < stop_below and not last:
             return True
         return patience is not None and len(lowest) > patience and min(lowest[-patience:]) >= min(lowest[:-patience])
 
