@@ -15,12 +15,11 @@ import numpy as np
 
 import neurodyn as nd
 from neurodyn._parameter import parameters, replace_leaves
+from neurodyn.cli.demo import DETECTION, SHIFTS, textbook
 
 
 DURATION = 1000.0  # ms
-DETECTION = -20.0  # mV; under a strong drive the membrane's action potentials peak around 0 mV, its usual level
 FACTORS = ("na.g", "k.g", "leak.g", "capacitance", "na.m.factor", "na.h.factor", "k.n.factor")
-SHIFTS = ("na.m.shift", "na.h.shift", "k.n.shift")
 TRAINABLE = (*FACTORS, *SHIFTS)
 FEWEST = 5  # spikes that a neuron has to have to count as firing
 
@@ -35,10 +34,6 @@ class Case:
     spikes: np.ndarray
     unseen_stimulus: nd.AbstractStimulus
     unseen_spikes: np.ndarray
-
-
-def textbook() -> nd.HodgkinHuxley:
-    return nd.HodgkinHuxley(detection=DETECTION)
 
 
 def bounds() -> dict[str, tuple[float, float]]:

@@ -31,7 +31,7 @@ def coincidence_factor(data: ArrayLike, model: ArrayLike, duration: float, windo
         raise ValueError(
             f"window = {window:g} ms is not allowed at a rate of {1e3 * model.size / duration:g} Hz: must be < {duration / model.size / 2:g} ms"
         )
-    matches = _matches(data, model, window)
+    matches = count_matches(data, model, window)
     return float((matches - chance * data.size) / (0.5 * (data.size + model.size)) / (1 - chance))
 
 
@@ -42,7 +42,7 @@ def _train(times: ArrayLike, name: str) -> np.ndarray:
     return np.sort(times[np.isfinite(times)])
 
 
-def _matches(data: np.ndarray, model: np.ndarray, window: float) -> int:
+def count_matches(data: np.ndarray, model: np.ndarray, window: float) -> int:
     """The largest number of one-to-one pairs: in order, each spike takes the first free partner within reach."""
     count = j = 0
     for t in data:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from .._table import as_html, as_text
+from ..analysis.coincidence import count_matches
 from ..io import Passive, ProtocolStep
 
 
@@ -45,7 +46,7 @@ class StepScores:
         trains = [(d, m, s) for d, m, s in zip(self.data, self.model, self.steps, strict=True) if d.size + m.size]
         if not trains:
             return 1.0
-        matches = sum(_matches(d, m, window) for d, m, _ in trains)
+        matches = sum(count_matches(d, m, window) for d, m, _ in trains)
         n_data, n_model = sum(d.size for d, _, _ in trains), sum(m.size for _, m, _ in trains)
         chance = min(2 * window * n_model / sum(s.duration for _, _, s in trains), 0.99)
         return float((matches - chance * n_data) / (0.5 * (n_data + n_model)) / (1 - chance))
@@ -105,17 +106,6 @@ class StepScores:
 
     def _repr_html_(self) -> str:
         return f"{as_html(*self._table())}<p>{self.sentence()}</p>"
-
-
-def _matches(data: np.ndarray, model: np.ndarray, window: float) -> int:
-    """The largest number of one-to-one pairs: in order, each spike takes the first free partner within reach."""
-    count = j = 0
-    for t in data:
-        while j < model.size and model[j] < t - window:
-            j += 1
-        if j < model.size and model[j] <= t + window:
-            count, j = count + 1, j + 1
-    return count
 
 
 def passive_rows(data: Passive, model: Passive) -> tuple[list[str], list[list[str]]]:

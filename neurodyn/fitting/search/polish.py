@@ -59,24 +59,25 @@ class Polish(AbstractPhase):
     def step(self, task: Task, state: Any, index: int) -> tuple[Any, Record]:
         flat, unflatten = flatten(state["theta"])
         loss, damping, done = state["loss"].copy(), state["damping"].copy(), state["done"].copy()
-        first = 2 * self.count // 3 if self.annealed else 0  # of the exact steps
-        fraction = jnp.asarray(index / first) if index < first else None
-        if index in (first + (self.count - first) // 8, first + (self.count - first) // 4):
+        exact = 2 * self.count // 3 if self.annealed else 0  # the first step on the exact residuals
+        fraction = jnp.asarray(index / exact) if index < exact else None
+        if index in (exact + (self.count - exact) // 8, exact + (self.count - exact) // 4):
             done |= _worse_half(loss, done)
         active = np.flatnonzero(~done)
         for first in range(0, active.size, _BLOCK):
             real = active[first : first + _BLOCK]
             places = np.resize(real, min(_BLOCK, done.size))  # a block is always full, or it would be compiled again
-            reached, points, used = _advance(task, fraction, flat[places], damping[places], unflatten)
-            before, n = reached.before[: real.size], real.size
-            better = reached.loss[:n] < before
+            before, reached, points, used = _advance(task, fraction, flat[places], damping[places], unflatten)
+            n = real.size
+            before, reached = before[:n], reached[:n]
+            better = reached < before
             flat[real] = np.where(better[:, None], points[:n], flat[real])
-            loss[real] = np.where(better, reached.loss[:n], before)
+            loss[real] = np.where(better, reached, before)
             damping[real] = np.where(better, np.maximum(used[:n], 1e-9), damping[real] * 10 * _LADDER[-1])
             if fraction is not None:
                 damping[real] = np.minimum(damping[real], _HOPELESS / 1e4)  # there is another chance at the next stage
                 continue
-            small = better & (before - reached.loss[:n] < 1e-6 * before)
+            small = better & (before - reached < 1e-6 * before)
             done[real] = small | (damping[real] > _HOPELESS) | (loss[real] < 1e-24)
         state = {**state, "theta": unflatten(flat), "loss": loss, "damping": damping, "done": done}
         return state, Record.of_losses(state["start"], loss, fraction is None)
@@ -91,17 +92,11 @@ class Polish(AbstractPhase):
         return Ends({path: jnp.asarray(x) for path, x in state["theta"].items()}, state["start"], state["loss"])
 
 
-class _Reached(eqx.Module):
-    """Losses of some points before a step, and after the best of those tried."""
-
-    before: np.ndarray
-    loss: np.ndarray
-
-
 def _advance(
     task: Task, fraction: FloatArray | None, flat: np.ndarray, damping: np.ndarray, unflatten: Any
-) -> tuple[_Reached, np.ndarray, np.ndarray]:
-    """The best of several steps from each point. **Returns:** losses, the points reached, and the dampings that led there."""
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """The best of several steps from each point. **Returns:** the losses before and after, the points reached, and the
+    dampings that led there."""
     k = flat.shape[0]
     theta = spread(unflatten(flat), k)
     residuals, jacobian, hessian, slope = _linearise(task, theta, fraction)
@@ -125,8 +120,8 @@ def _advance(
     losses = np.asarray(found, float)
     losses = losses.reshape(k, -1)
     each, which = np.arange(k), np.argmin(losses, axis=1)
-    reached = _Reached(np.where(usable, before, np.inf), losses[each, which])
-    return reached, tried[each, which], dampings[each, which]
+    before = np.where(usable, before, np.inf)
+    return before, losses[each, which], tried[each, which], dampings[each, which]
 
 
 def _solve(matrices: np.ndarray, vectors: np.ndarray) -> np.ndarray:
