@@ -1,15 +1,27 @@
 """The page `benchmarks/RESULTS.md`, of which each benchmark writes its own part."""
 
+import contextlib
 import os
 import platform
 import re
+from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from pathlib import Path
 
 
 PAGE = Path(__file__).parent / "RESULTS.md"
 #: The parts in their order: each is a heading of the first level.
-PARTS = ("Speed", "Accuracy and time", "Resets")
+PARTS = (
+    "Speed",
+    "Accuracy and time",
+    "Resets",
+    "Fits to spike times",
+    "Fits to voltage traces",
+    "Fits to voltage clamps",
+    "Fits to a patch recording",
+    "Fits to networks",
+    "Fits to spike trains of a receptor",
+)
 
 
 def write_part(title: str, text: str, page: Path = PAGE) -> None:
@@ -20,6 +32,20 @@ def write_part(title: str, text: str, page: Path = PAGE) -> None:
             name, _, body = part.partition("\n")
             parts.setdefault(name, body.strip())
     page.write_text("\n\n".join(f"# {name}\n\n{parts[name]}" for name in PARTS if name in parts) + "\n")
+
+
+@contextlib.contextmanager
+def part(title: str, write: bool) -> Iterator[Callable[[str], None]]:
+    """What prints a line at once; and, at the end and if wanted, all of them as a part of the page, below what they were measured on."""
+    lines: list[str] = []
+
+    def say(line: str = "") -> None:
+        print(line, flush=True)
+        lines.append(line)
+
+    yield say
+    if write:
+        write_part(title, "\n".join([machine(), "", *lines]))
 
 
 def processor() -> str:
