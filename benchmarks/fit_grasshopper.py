@@ -1,15 +1,15 @@
 """An auditory receptor of a grasshopper from its spike times: an integrate-and-fire neuron with adaptation, by likelihood.
 
-    pip install nitime
-    python -m benchmarks.fit_grasshopper [--file 1|2]
+    pip install 'neurodyn[examples]'
+    python -m benchmarks.fit_grasshopper [--file 1|2] [--write]
 
-The recording comes with the package nitime (Rokem et al. 2006, J. Neurophysiol. 95:2541): 10 s of one cell under a tone whose level is modulated by Gaussian
-noise, up to 200 Hz in file 1 and up to 800 Hz in file 2. Neither was repeated, so that the reliability of the cell is not known; what stands for it is that
-of the fitted neuron, were it the truth. The first 7 s are fitted, the last 3 s predicted. Prints a table.
+The recordings come with the package nitime (Rokem et al. 2006, J. Neurophysiol. 95:2541). The first 7 s of each are fitted, the last 3 s predicted. Prints
+tables; `--write` puts them into RESULTS.md.
 """
 
 import argparse
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -21,6 +21,8 @@ import numpy as np
 import neurodyn as nd
 from neurodyn._parameter import parameter
 
+from .results import part
+
 
 DURATION, SEEN = 10_000.0, 7000.0  # ms
 DT = 0.2  # ms, four samples
@@ -28,6 +30,8 @@ RATE, WIDTH = 1.0, 1.0  # hazard at the threshold, 1/ms, and how far from it, in
 SATURATION = 12.0  # dB; the tone's level is up to 18 dB above its mean
 BLUR = 2.0  # standard deviation of the kernel of smoothed rates, ms
 REPEATS = 20
+MODULATED = {1: 200, 2: 800}  # Hz, the highest frequency in the level of the tone, by file
+WINDOWS = (1.0, 2.0, 4.0)  # ms, within which spikes coincide
 
 
 class Escaping(nd.AbstractSpikingNeuron):
@@ -221,45 +225,77 @@ def scores(model, stimulus, spikes: np.ndarray) -> dict[str, float]:
     trains = repeats(model, stimulus)
     rates = [smooth(train) for train in trains]
     data, sure = smooth(spikes), certain(model, stimulus, int(np.sum(spikes < SEEN)))
-    mean = np.mean(rates, axis=0)
     others = [np.mean(rates[:i] + rates[i + 1 :], axis=0) for i in range(len(rates))]
     found = {"bits per spike": unseen_information(model, stimulus, spikes)}
-    found["rate Hz"] = float(np.mean([unseen(train).size for train in trains])) / (DURATION - SEEN) * 1e3
-    for window in (1.0, 2.0, 4.0):
-        found[f"coincidence {window:g} ms"] = float(np.mean([coincidence(spikes, train, window) for train in trains]))
-        pairs = zip(trains[:-1], trains[1:], strict=True)
-        found[f"its own {window:g} ms"] = float(np.mean([coincidence(a, b, window) for a, b in pairs]))
-        found[f"without noise {window:g} ms"] = coincidence(spikes, sure, window)
-    found["correlation"] = correlation(data, mean)
-    found["its own correlation"] = float(np.mean([correlation(a, b) for a, b in zip(rates, others, strict=True)]))
+    found["rate, Hz"] = float(np.mean([unseen(train).size for train in trains])) / (DURATION - SEEN) * 1e3
+    for window in WINDOWS:
+        name, pairs = f"coincidence within {window:g} ms: ", zip(trains[:-1], trains[1:], strict=True)
+        found[name + "with the cell"] = float(np.mean([coincidence(spikes, train, window) for train in trains]))
+        found[name + "with itself"] = float(np.mean([coincidence(a, b, window) for a, b in pairs]))
+        found[name + "without noise, with the cell"] = coincidence(spikes, sure, window)
+    found["correlation of rates: with the cell"] = correlation(data, np.mean(rates, axis=0))
+    own = [correlation(a, b) for a, b in zip(rates, others, strict=True)]
+    found["correlation of rates: with itself"] = float(np.mean(own))
     return found
 
 
+def report(file: int, say: Callable[[str], None], options) -> None:
+    """Fit one recording and say what came of it."""
+    level, spikes = recording(file)
+    stimulus = nd.Samples(jnp.asarray(level, jnp.float32), DT, start=5.5)
+    began = time.process_time()
+    result = fitted(stimulus, spikes, options)
+    seconds = time.process_time() - began
+    target: Any = result.objectives[0]
+    table = {"fitted": scores(result.model, target.stimulus, spikes), "not fitted": scores(start(), stimulus, spikes)}
+    glm = {"filter": regression(level, spikes, False), "filter and history": regression(level, spikes, True)}
+    say(f"""
+## Modulated up to {MODULATED[file]} Hz
+
+{spikes.size} spikes, {np.sum(spikes < SEEN)} of them in the part that is fitted; {unseen(spikes).size / (DURATION - SEEN) * 1e3:.1f} Hz in the other. \
+The fit took {seconds:.0f} s on one core.
+
+| on the last {(DURATION - SEEN) / 1e3:g} s | {" | ".join([*table, *glm])} |
+{"|---" * (1 + len(table) + len(glm))}|""")
+    for row in table["fitted"]:
+        others = [f"{value:.3g}" if row == "bits per spike" else "" for value in glm.values()]
+        say(f"| {row} | {' | '.join([f'{column[row]:.3g}' for column in table.values()] + others)} |")
+    say("\n| constant | start | fitted | |\n|---|---|---|---|")
+    for p in result.parameters:
+        before, after = (", ".join(f"{x:.3g}" for x in np.ravel(np.asarray(value))) for value in (p.before, p.after))
+        name = p.path.replace("objectives.0.stimulus.start", "delay of the ear")
+        say(f"| {name}{' (at a bound)' if p.at_bound else ''} | {before} | {after} | {p.unit} |")
+    ours, theirs = table["fitted"]["bits per spike"], glm["filter and history"]
+    say(
+        f"\nThe fitted neuron tells {ours:.3g} bits per spike of what it has not seen, the generalised linear model {theirs:.3g}."
+    )
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--file", type=int, choices=(1, 2), default=1)
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--file", type=int, choices=tuple(MODULATED), help="default: both")
     parser.add_argument("--starts", type=int, default=1)
     parser.add_argument("--steps", type=int, default=40)
+    parser.add_argument("--write", action="store_true", help="put the results into RESULTS.md")
     given = parser.parse_args()
-    level, spikes = recording(given.file)
-    stimulus = nd.Samples(jnp.asarray(level, jnp.float32), DT, start=5.5)
-    print(f"file {given.file}: {spikes.size} spikes, {np.sum(spikes < SEEN)} of them in the part that is fitted")
-    began = time.process_time()
-    result = fitted(stimulus, spikes, given)
-    print(f"{result}\nlosses of the starts {result.polished}; {time.process_time() - began:.0f} s on one core")
-    for name in ("decay", "increment"):
-        print(f"after-spike currents, {name}: {getattr(result.model.after_spike, name)}")
-    models = {"fitted": (result.model, result.objectives[0].stimulus), "not fitted": (start(), stimulus)}
-    print()
-    table = {name: scores(*pair, spikes) for name, pair in models.items()}
-    print(
-        f"| on the last {(DURATION - SEEN) / 1e3:g} s | " + " | ".join(table) + " |\n" + "|---" * (1 + len(table)) + "|"
-    )
-    for row in table["fitted"]:
-        print(f"| {row} | " + " | ".join(f"{column[row]:.3g}" for column in table.values()) + " |")
-    print(f"\nrate of the cell: {unseen(spikes).size / (DURATION - SEEN) * 1e3:.1f} Hz; bits per spike of")
-    print(f"- a linear filter and an exponential: {regression(level, spikes, False):.3g}")
-    print(f"- the same and a filter of the cell's own spikes: {regression(level, spikes, True):.3g}")
+    with part("Fits to spike trains of a receptor", given.write) as say:
+        say(f"""An auditory receptor of a grasshopper under a tone whose level is modulated by Gaussian noise: two recordings of {DURATION / 1e3:g} s \
+that come with the package nitime
+(Rokem et al. 2006, J. Neurophysiol. 95:2541). A `GLIF` neuron, with three after-spike currents and a threshold that follows spikes and voltage, is fitted to
+the spike times of the first {SEEN / 1e3:g} s by their likelihood (`nd.fit` with `SpikeLikelihood`): it fires at random near its threshold. Then it predicts \
+the last {(DURATION - SEEN) / 1e3:g} s. Made by
+`python -m benchmarks.fit_grasshopper`.
+
+*Bits per spike*: the log likelihood of the unseen spikes over that of a Poisson process of their rate. *Coincidence*: the factor of Kistler et al. (1997), 0
+by chance and 1 for the same train, of {REPEATS} random runs of the neuron with the cell and with each other, and of one run without noise. *Correlation*: of \
+rates, smoothed with {BLUR:g} ms.
+
+Neither recording was repeated. So it is not known how reliable the cell is, and no model's share of what could be predicted: what the neuron has in common with
+itself says how reliable the cell were, were the neuron the truth. The yardstick is a generalised linear model of the same {SEEN / 1e3:g} s instead: a \
+*filter* of the level over
+3 to 15 ms and an exponential, and the same with a filter of the cell's own spikes, its *history*.""")
+        for file in [given.file] if given.file else MODULATED:
+            report(file, say, given)
 
 
 if __name__ == "__main__":

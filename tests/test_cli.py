@@ -123,14 +123,16 @@ def write(folder: Path, text: str) -> Path:
     return path
 
 
-def fit(data: Path, tmp_path: Path, text: str, *more: str) -> tuple[int, Path]:
+def fit(data: Path, tmp_path: Path, text: str, *more: str, analysis: bool = False) -> tuple[int, Path]:
     output = tmp_path / "out"
-    return main(["fit", str(write(data, text)), "--output", str(output), *more]), output
+    asked = [] if analysis else ["--no-analysis"]
+    return main(["fit", str(write(data, text)), "--output", str(output), *asked, *more]), output
 
 
 def test_voltage_fit(data, tmp_path, capsys):
     precision = jax.config.read("jax_enable_x64")
-    code, output = fit(data, tmp_path, MODEL + RECORDING + FIT + "coupling = [0.5, 0.0]\nsubsteps = 2\n")
+    text = MODEL + RECORDING + FIT + "coupling = [0.5, 0.0]\nsubsteps = 2\n"
+    code, output = fit(data, tmp_path, text, analysis=True)
     captured = capsys.readouterr()
     assert code == 0, captured.err
     assert sorted(p.name for p in output.iterdir()) == ["figure.png", "parameters.json", "report.json", "run"]
@@ -149,7 +151,52 @@ def test_voltage_fit(data, tmp_path, capsys):
     model = nd.load(output / "parameters.json")
     assert float(model.na.g) == report["parameters"]["na.g"]["after"]
     assert "written to" in captured.out and "step/s" not in captured.err
+    known, gradient = report["determined"], report["gradient"]
+    assert (known["rank"], known["of"], known["null_directions"], known["undetermined"]) == (2, 2, [], [])
+    exact = nd.fitting.uncertainty(_task(data, model))
+    for name, sd in zip(exact.names, exact.sd, strict=True):
+        assert known["standard_deviations"][name]["sd"] == pytest.approx(sd, rel=1e-6)
+    assert len(known["sloppy_directions"]) == 2 and "VoltageTrace noise 1" in known["assumed_noise"]
+    assert gradient["starts"] == {"of": 2, "silent": [], "broken": []} and gradient["first_non_finite"] is None
+    assert set(gradient["by_parameter"]) == {"na.g", "leak.g"} and len(gradient["objectives"]) == 1
+    assert len(gradient["objectives"][0]["largest_by_drive_per_ms"]["size"]) == 10
+    assert "what the data determine" in captured.out and "2 of 2 directions determined" in captured.out
+    assert "starts without a gradient: 0 of 2" in captured.out
     assert jax.config.read("jax_enable_x64") == precision
+
+
+def _task(data: Path, model) -> nd.fitting.Task:
+    """The experiment of `test_voltage_fit`, by hand."""
+    table = np.loadtxt(data / "rec.csv", delimiter=",", skiprows=1)
+    stimulus, v = nd.Samples(jax.numpy.asarray(table[:, 1]), 0.05), table[:501, 2]
+    trace = nd.fitting.VoltageTrace(stimulus, v, 0.05, window=(4.0, 25.0), substeps=2)
+    return nd.fitting.Task.of(model, trace, ["na.g", "leak.g"])
+
+
+@pytest.mark.parametrize(("way", "says"), [("flag", "as asked for"), ("file", "as asked for"), ("fault", "")])
+def test_a_fit_without_an_analysis(data, tmp_path, capsys, monkeypatch, way, says):
+    """Left out, by either way; and one that fails becomes a sentence of the report of a fit that is done."""
+
+    def fails(*_, **__):
+        raise MemoryError("no room\nat all")
+
+    def wrong(*_, **__):
+        raise ValueError("the derivative is not finite")
+
+    monkeypatch.setattr("neurodyn.cli.analysis.uncertainty", wrong)
+    monkeypatch.setattr("neurodyn.cli.analysis.gradient_health", fails)
+    text = MODEL + RECORDING + FIT + ("[output]\nanalysis = false\n" if way == "file" else "")
+    code, output = fit(data, tmp_path, text, analysis=way != "flag")
+    said = capsys.readouterr()
+    assert code == 0, said.err
+    report = json.loads((output / "report.json").read_text())
+    if way == "fault":
+        assert report["determined"] == {"failed": "the derivative is not finite"}
+        assert report["gradient"] == {"failed": "MemoryError: no room"}
+        assert "not worked out: the derivative is not finite" in said.out
+    else:
+        assert report["determined"] == report["gradient"] == {"left_out": says}
+        assert "what the data determine" not in said.out
 
 
 def test_existing_output(data, tmp_path, capsys):
@@ -190,6 +237,8 @@ def test_npz_and_stimulus_file(data, tmp_path):
         (MODEL + RECORDING + FIT.replace("leak.g", "leek.g"), 2, "fit.trainable: no parameter matches 'leek.g'; did you mean 'leak.g'"),
         (MODEL + RECORDING + FIT + "[fit.bounds]\n'na.g' = [150, 200]\n", 2, "fit.bounds: bounds['na.g'] = (150, 200) mS/cm2"),
         (MODEL + RECORDING + FIT + "[fit.bounds]\n'na.e' = [40, 60]\n", 2, "fit.bounds: no trained parameter matches 'na.e'"),
+        (MODEL + RECORDING + FIT + "nuisance = ['*.basline']\n", 2, "fit.nuisance: no parameter of an objective matches 'objectives.*.basline'"),
+        (MODEL + RECORDING + FIT + "halvings = 2\n", 2, "fit: starts = 2 must be divisible by 4 with halvings = 2"),
         (MODEL + RECORDING.replace("60]", "70]") + FIT, 2, "recording.holdout = [25.0, 70.0]: must lie within the recording, 0 to 60 ms"),
         (MODEL + RECORDING + "sweeps = [1]\n" + FIT, 2, "recording.sweeps[0] = 1: rec.csv has sweeps 0 to 0"),
         (MODEL + RECORDING.replace("rec.csv", "../rec.csv") + FIT, 2, "must not lead out of the configuration's folder"),
@@ -220,6 +269,16 @@ def test_nothing_is_left_when_writing_fails(data, tmp_path, capsys, monkeypatch)
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["run"]  # the fit itself is not lost
     monkeypatch.undo()
     assert fit(data, tmp_path, MODEL + RECORDING + FIT, "--resume")[0] == 0
+
+
+def test_a_folder_in_the_way(data, tmp_path, capsys):
+    """Found when the fit begins, since a folder of results may exist already."""
+    (tmp_path / "out" / "run").mkdir(parents=True)
+    (tmp_path / "out" / "run" / "checkpoints").write_text("mine")
+    assert fit(data, tmp_path, MODEL + RECORDING + FIT, "--force")[0] == 5
+    said = capsys.readouterr().err
+    assert said.startswith("error: directory = ") and "cannot be made or written (File exists" in said
+    assert said.count("\n") == 1
 
 
 def test_numerical_failure(data, tmp_path, capsys):
@@ -316,7 +375,7 @@ def test_template_fit(recorded, tmp_path, capsys, monkeypatch):
     monkeypatch.undo()
     assert fit(recorded, tmp_path, TEMPLATE + SEARCH)[0] == 2
     assert "--resume to go on with the fit in it" in capsys.readouterr().err
-    code, output = fit(recorded, tmp_path, TEMPLATE + SEARCH, "--resume")
+    code, output = fit(recorded, tmp_path, TEMPLATE + SEARCH, "--resume", analysis=True)
     captured = capsys.readouterr()
     assert code == 0, captured.err
     assert sorted(p.name for p in output.iterdir()) == ["figure.png", "parameters.json", "report.json", "run"]
@@ -325,6 +384,11 @@ def test_template_fit(recorded, tmp_path, capsys, monkeypatch):
     assert report["inputs"]["cell.npz"]["sha256"] and report["precision"] == "float32"
     assert [len(report[part]["steps"]) for part in ("fitted", "holdout")] == [3, 3]
     assert report["passive"]["data"]["series_resistance"] == pytest.approx(10.0, abs=3.0)
+    assert (
+        "(StepResponse) was fitted with GridReset(), under which spike times have no true"
+        in report["determined"]["failed"]
+    )
+    assert report["gradient"]["starts"] is None and len(report["gradient"]["objectives"]) == 6
     model = nd.load(output / "parameters.json", nd.templates.adaptive_threshold().model)
     assert float(model.capacitance) == pytest.approx(report["parameters"]["capacitance"]["after"], rel=1e-6)
 
@@ -335,6 +399,8 @@ def test_template_fit(recorded, tmp_path, capsys, monkeypatch):
         (TEMPLATE.replace("adaptive", "adaptiv"), 2, "did you mean 'adaptive_threshold'?"),
         (TEMPLATE.replace("[rec", 'type = "HodgkinHuxley"\n[rec'), 2, 'model.type = "HodgkinHuxley": unknown key; allowed: template'),
         (TEMPLATE + '[fit]\ntrainable = ["*"]\n', 2, "fit.trainable = ['*']: unknown key; allowed: candidates, evolution,"),
+        (TEMPLATE + "[fit]\nevolution = 0\n", 2, "fit.evolution = 0: leaves nothing to do without polish, of which adaptive_threshold has none by default"),
+        (TEMPLATE + "[fit]\nevolution = 0\npolish = 0\n", 2, "fit.evolution = 0: leaves nothing to do without polish; give one of the two"),
         (TEMPLATE + "[fit]\nstarts = 1\n", 2, "fit.starts = 1: must be >= 4"),
         (TEMPLATE + "sweeps = [0, 3]\n", 2, "recording.sweeps[1] = 3: cell.npz has sweeps 0 to 2"),
         (TEMPLATE + "window = [0, 50]\n", 2, "recording.window = [0.0, 50.0]: ms holds no whole step of these sweeps"),

@@ -27,6 +27,12 @@ def test_defaults(tmp_path):
     assert (config.fit.steps, config.fit.starts, config.fit.precision) == (150, 32, "float32")
 
 
+def test_what_goes_together_is_allowed(tmp_path):
+    text = MODEL + RECORDING + FIT + "steps = 0\npolish = 5\nstarts = 8\nhalvings = 3\nattempts = 2\nstop_below = 1.0\n"
+    config = attempt(tmp_path, text + "[output]\nanalysis = false\n")
+    assert (config.fit.polish, config.fit.attempts, config.output.analysis) == (5, 2, False)
+
+
 def test_paths_may_be_written_as_tables(tmp_path):
     config = attempt(
         tmp_path,
@@ -51,6 +57,10 @@ def test_paths_may_be_written_as_tables(tmp_path):
         (MODEL + RECORDING + FIT + "coupling = true\n", "fit.coupling = true: must be a list, not a boolean"),
         (MODEL + RECORDING + FIT + "steps = 1\nsteps = 2\n", "not valid TOML: Cannot overwrite a value (at line 8"),
         (MODEL + RECORDING + FIT + "optimiser = 'adm'\n", "fit.optimiser = \"adm\": must be 'adam', "),
+        (MODEL + RECORDING + FIT + "steps = 0\n", "fit: steps = 0 leaves nothing to do without evolution or polish"),
+        (MODEL + RECORDING + FIT + "starts = 6\nhalvings = 2\n", "fit: starts = 6 must be divisible by 4 with halvings = 2"),
+        (MODEL + RECORDING + FIT + "starts = 2\nevolution = 5\n", "fit: starts = 2 must be at least 4 with evolution = 5"),
+        (MODEL + RECORDING + FIT + "[output]\nanalysis = 1\n", "output.analysis = 1: must be true or false, not a whole number"),
         (MODEL + RECORDING + FIT + "tau = 5\n", "fit.tau is for a spike target"),
         (MODEL + STEP + SPIKES + FIT + "noise = 5\n", "fit.noise is for a voltage target"),
         (MODEL + RECORDING + FIT + "[fit.bounds]\n'leak.g' = [2, 1]\n", "fit.bounds.leak.g = [2, 1]: must be two numbers, the lower first"),

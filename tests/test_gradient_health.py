@@ -67,6 +67,24 @@ def test_what_breaks_a_gradient_is_named(line):
     )
     with pytest.raises(ValueError, match="not finite with respect to .*tau"):
         uncertainty(Task.of(line[0].model, bad, list(NAMES)))
+    assert h.first_non_finite == "objectives[1] (Poisoned): tau"
+    assert gradient_health(line[0]).first_non_finite is None
+
+
+def test_a_fit_without_a_gradient_says_of_what(line):
+    good = line[0].objectives[0]
+    bad = Poisoned(good.design, good.data, good.noise, good.names)
+    words = r"at the model given objectives\[1\] \(Poisoned\): the loss is finite but its gradient is not, with respect to tau"
+    with pytest.raises(ValueError, match=words):
+        nd.fit(
+            line[0].model,
+            [good, bad],
+            trainable=list(NAMES),
+            key=jax.random.key(0),
+            steps=1,
+            starts=2,
+            check_rank=False,
+        )
 
 
 def test_silent_and_broken_starts_and_bounds():

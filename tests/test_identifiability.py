@@ -21,12 +21,14 @@ from matplotlib.figure import Figure
 
 import neurodyn as nd
 from neurodyn._parameter import parameters
-from neurodyn.fitting import Prior, Task, VoltageTrace, rank_report
+from neurodyn.fitting import Prior, SpikeLikelihood, SpikeTrain, StepResponse, Task, VoltageTrace, rank_report
 from neurodyn.fitting.identifiability import (
+    curvature,
     profile,
     sample_posterior,
     uncertainty,
 )
+from neurodyn.fitting.identifiability.fisher import describe_noise
 from neurodyn.plot import determined as plots
 
 
@@ -140,6 +142,55 @@ def test_fewer_data_than_parameters():
     assert u.rank == 1 and u.undetermined == ("reset", "rest")
     shares = u.sloppy(1)[0].shares
     assert abs(shares["rest"]) == pytest.approx(np.sqrt(0.5)) and shares["rest"] == pytest.approx(-shares["reset"])
+
+
+# The curvature of a loss that is no likelihood -------------------------------------------------------------------------------------
+
+
+def test_curvature_of_a_linear_model(line):
+    """Closed form: the loss rises by h^2 / variance, times 1 when all others follow."""
+    task, best, covariance = line
+    boxed = Task.of(task.model, task.objectives, list(NAMES), bounds={"threshold": (-55.0, -40.0)}, box_prior=3.0)
+    c = curvature(boxed)  # of the data, without the prior
+    loss = float(np.sum(np.asarray(task.objectives[0].misfit(task.model)) ** 2))
+    assert c.loss == pytest.approx(loss) and c.rank == 3
+    np.testing.assert_allclose(c.together, np.sqrt(0.1 * loss * np.diag(covariance)), rtol=1e-9)
+    np.testing.assert_allclose(c.alone, np.sqrt(0.1 * loss / np.diag(np.linalg.inv(covariance))), rtol=1e-9)
+    for i, name in enumerate(NAMES):
+        moved = Task.of(nd.replace(task.model, {name: best[i] + c.alone[i]}), task.objectives, list(NAMES))
+        assert float(moved.exact_loss(moved.encode())) == pytest.approx(1.1 * loss, rel=1e-6)
+    reach, shares = c.sloppy(1)[0]
+    along = reach * c.scale * np.array([shares.get(name, 0.0) for name in NAMES])
+    assert along @ np.linalg.inv(covariance) @ along == pytest.approx(0.1 * loss, rel=0.05)  # small shares are left out
+    assert "with the others" in repr(c) and "<table>" in c._repr_html_()
+
+
+def test_curvature_of_what_changes_nothing(at_rest):
+    c = curvature(at_rest)
+    assert c.rank == 1 and np.isinf(c.together[[0, 2]]).all() and np.isfinite(c.together[1])
+    assert c.sloppy(1)[0][0] == np.inf
+
+
+def test_what_is_no_likelihood_has_no_standard_deviations():
+    step = StepResponse(2.0, np.full(400, -65.0), 0.2, start=20.0, stop=60.0, spikes=[30.0])
+    task = Task.of(nd.LIF(), step, ["tau"])
+    for ask in (uncertainty, lambda t: profile(t, "tau"), lambda t: sample_posterior(t, key=jax.random.key(0))):
+        with pytest.raises(ValueError, match=r"objectives\[0\] \(StepResponse\) is no likelihood"):
+            ask(task)
+    on_grid = SpikeTrain(nd.Step(2.0), [30.0], 50.0, method=nd.FixedStep(0.1, reset=nd.GridReset()))
+    for ask in (uncertainty, curvature):
+        with pytest.raises(
+            ValueError, match=r"was fitted with GridReset\(\), under which spike times have no true derivative"
+        ):
+            ask(Task.of(nd.LIF(), on_grid, ["tau"]))
+
+
+def test_the_noise_of_a_point_process_has_no_scale():
+    spikes = SpikeLikelihood(nd.Step(2.0), [30.0], 50.0)
+    said = describe_noise([spikes, spikes, Prior("tau", 20.0, 1.0)])
+    assert said == (
+        "spikes at random with the model's own hazard, without a scale of noise (2 SpikeLikelihood) and independent normal errors (Prior)"
+    )
 
 
 # Profiles -----------------------------------------------------------------------------------------------------------------------

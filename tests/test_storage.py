@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import time
 import warnings
 from pathlib import Path
 
@@ -15,7 +16,7 @@ import pytest
 
 import neurodyn as nd
 from neurodyn.fitting import VoltageTrace
-from neurodyn.fitting.storage import directory as storage
+from neurodyn.fitting.storage import RunDirectoryError, directory as storage
 from neurodyn.fitting.storage.checkpoint import CheckpointError, read_checkpoint, write_checkpoint
 
 
@@ -184,6 +185,30 @@ def test_a_folder_is_not_begun_twice_and_belongs_to_one_process(hh, trace, tmp_p
         fit(hh, trace, tmp_path / "run")
 
 
+def test_a_folder_that_cannot_be_made_is_named(hh, trace, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("in the way")
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "checkpoints").write_text("in the way")
+    for folder, why in (
+        (tmp_path / "file" / "run", f"Not a directory: {tmp_path}/file/run/"),
+        (tmp_path / "run", f"File exists: {tmp_path}/run/checkpoints"),
+    ):
+        with pytest.raises(
+            RunDirectoryError, match=f"^directory = '{folder}' cannot be made or written .{why}"
+        ) as caught:
+            fit(hh, trace, folder)
+        assert isinstance(caught.value.__cause__, OSError) and "\n" not in str(caught.value)
+
+    def refused(*_):
+        raise PermissionError(13, "Permission denied", "lock")
+
+    monkeypatch.setattr(storage, "write_text", refused)
+    with pytest.raises(RunDirectoryError, match="cannot be made or written .Permission denied: lock.: give a folder"):
+        fit(hh, trace, tmp_path / "new")
+    monkeypatch.undo()
+    assert "stopped" in fit(hh, trace, tmp_path / "new", callback=_Interrupt(1)).reason  # and holds no lock
+
+
 def test_a_full_disk_does_not_end_a_fit(hh, trace, whole, tmp_path, monkeypatch):
     made = []
 
@@ -244,13 +269,26 @@ def _start(folder: Path, cache: Path, out: Path) -> subprocess.Popen:
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
+def _whole(folder: Path, cache: Path, out: Path) -> float:
+    """Let a fit go to its end. **Returns:** how long it took after it had begun, s."""
+    process = _start(folder, cache, out)
+    assert process.stdout is not None
+    process.stdout.readline()  # the fit is about to begin
+    began = time.monotonic()
+    _, errors = process.communicate(timeout=600)
+    assert process.returncode == 0, errors
+    return time.monotonic() - began
+
+
 def kill_and_resume(tmp_path: Path, kills: int) -> None:
-    """Kill a fit at random times and go on with it, until it has been killed so often and is done; compare with one that was left alone."""
+    """Kill a fit at random times and go on with it, until it has been killed so often and is done; compare with one that was left alone.
+
+    A line of `kills.log` for each kill: how many steps had been logged by then.
+    """
     generator = np.random.default_rng(0)
     cache = tmp_path / "cache"
-    alone = _start(tmp_path / "alone", cache, tmp_path / "alone.npy")
-    _, errors = alone.communicate(timeout=300)
-    assert alone.returncode == 0, errors
+    _whole(tmp_path / "alone", cache, tmp_path / "alone.npy")
+    takes = _whole(tmp_path / "again", cache, tmp_path / "again.npy")  # without compilation
     expected = np.load(tmp_path / "alone.npy")
     killed = done = 0
     while killed < kills:
@@ -259,24 +297,27 @@ def kill_and_resume(tmp_path: Path, kills: int) -> None:
         assert process.stdout is not None
         process.stdout.readline()  # the fit is about to begin
         try:
-            process.wait(timeout=generator.uniform(0.0, 3.0))
+            process.wait(timeout=generator.uniform(0.0, takes))
         except subprocess.TimeoutExpired:
             process.send_signal(signal.SIGKILL)
             killed += 1
+            log = folder / "metrics.jsonl"
+            steps = log.read_text().count("\n") if log.exists() else 0
+            with open(tmp_path / "kills.log", "a") as file:
+                file.write(f"kill {killed} of run {done} after {steps} steps\n")
         _, errors = process.communicate()
         assert process.returncode in (0, -signal.SIGKILL), errors
         if process.returncode == 0:
             np.testing.assert_array_equal(np.load(out), expected)
             done += 1
-    last = _start(tmp_path / f"run{done}", cache, tmp_path / "last.npy")
-    _, errors = last.communicate(timeout=300)
-    assert last.returncode == 0, errors
+    _whole(tmp_path / f"run{done}", cache, tmp_path / "last.npy")
     np.testing.assert_array_equal(np.load(tmp_path / "last.npy"), expected)
 
 
 @pytest.mark.slow
-def test_killed_fifty_times(tmp_path):
-    kill_and_resume(tmp_path, 50)
+def test_killed_many_times(tmp_path):
+    """As often as the environment variable NEURODYN_KILLS says, 50 times by default."""
+    kill_and_resume(tmp_path, int(os.environ.get("NEURODYN_KILLS", "50")))
 
 
 def test_killed_once(tmp_path):

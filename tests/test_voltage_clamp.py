@@ -62,3 +62,35 @@ def test_gradient_with_respect_to_the_command(hh):
 def test_only_a_model_with_a_voltage_and_gates_can_be_clamped():
     with pytest.raises(ValueError, match="Leaky cannot be clamped"):
         nd.Clamped(Leaky())
+
+
+def test_sweeps_of_unlike_noise_and_weight_run_as_one_batch(hh):
+    sweeps = [nd.fitting.CurrentTrace(STEP, np.zeros(201), 0.1, noise=s, weight=w) for s, w in ((1.0, 1.0), (2.0, 3.0))]
+    task = nd.fitting.Task.of(hh, sweeps, ["na.g"])
+    assert task.groups == ((0, 1),)
+    np.testing.assert_allclose(sweeps[1].share() / sweeps[0].share(), 3.0)
+    first, second = np.split(np.asarray(jax.jit(lambda theta: task.misfit(theta))(task.encode())), 2)
+    np.testing.assert_allclose(second, first / 2)
+
+
+@pytest.mark.slow
+def test_a_capacitance_that_all_sweeps_share():
+    channels = {"leak": nd.channels.Leak(g=10.0, e=-65.0), "h": nd.channels.HCurrent(g=5.0)}
+    cell = nd.PointCell(channels, capacitance=50.0, units="absolute")  # pF, nS, pA
+    ramps = [nd.Step(-60.0) + nd.Ramp(slope, 2.0, 12.0) for slope in (-2.0, 1.0)]
+    clean = [nd.fitting.CurrentTrace(ramp, np.zeros(61), 0.25, capacitance=80.0).simulate(cell) for ramp in ramps]
+    out = nd.fit(
+        nd.replace(cell, {"channels.leak.g": 6.0}),
+        [nd.fitting.CurrentTrace(ramp, np.asarray(i), 0.25) for ramp, i in zip(ramps, clean, strict=True)],
+        trainable="channels.leak.g",
+        nuisance="0.capacitance",
+        bounds={"objectives.0.capacitance": (0.0, 300.0)},
+        ties=[nd.fitting.tie("objectives.0.capacitance", "objectives.*.capacitance")],
+        key=jax.random.key(0),
+        steps=0,
+        starts=2,
+        polish=30,
+        polish_starts=2,
+    )
+    assert float(out.model.channels["leak"].g) == pytest.approx(10.0, rel=1e-6)
+    assert [float(sweep.capacitance) for sweep in out.objectives] == pytest.approx([80.0, 80.0], rel=1e-6)

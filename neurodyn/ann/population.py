@@ -35,8 +35,9 @@ class Population(Parameterised):
     - `duration`, `tau`: ms, Python numbers.
     - `method`: a `FixedStep`.
     - `level`, `softness`: the voltage whose crossing makes a spike and the width of the sigmoid around it, mV.
-    - `keep`: the share of a batch's derivatives by a current that reach the weights as they are; the larger ones are cut to the largest of these. Where a first spike
-        appears the derivative of a spike count is so large that one sample would decide the step. 1 for all, and for forward mode, which a cut refuses.
+    - `keep`: the share of a batch's derivatives by a current, and by each parameter that neurons have of their own, that pass as they are; the larger ones are cut to the
+        largest of these. Where a first spike appears the derivative of a spike count is so large that one sample would decide the step. 1 for all, and for forward mode,
+        which a cut refuses.
     """
 
     neurons: AbstractNeuron
@@ -116,11 +117,11 @@ class Population(Parameterised):
     def features(self, x: FloatArray) -> FloatArray:
         """The filtered spikes of each neuron, shape (samples, neurons), for inputs of shape (samples, inputs)."""
         currents = self.currents(x)
-        if self.keep < 1:
-            currents = _limited(currents, self.keep)
         # One member for each sample and neuron, sample by sample. What is a member's own is repeated, what is shared is not.
         names = {path: item.value for path, item in parameters(self.neurons).items() if path in self.own}
         repeated = {path: jnp.tile(value, currents.shape[0]) for path, value in names.items()}
+        if self.keep < 1:
+            currents, repeated = jax.tree_util.tree_map(lambda x: _limited(x, self.keep), (currents, repeated))
 
         def member(current, own):
             return self._trace(replace_leaves(self.neurons, own), current)

@@ -155,6 +155,7 @@ def _expected(kind: str, value: Any, context: dict[str, Any], otherwise: str) ->
         "float_type": "a number",
         "int_type": "a whole number",
         "int_from_float": "a whole number",
+        "bool_type": "true or false",
         "string_type": "a string",
         "list_type": "a list",
         "dict_type": "a table",

@@ -14,11 +14,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from .._parameter import parameters, replace
+from .._paths import match
 from .._simulate import simulate
 from .._stimulus import AbstractStimulus, Chirp, OrnsteinUhlenbeck, Pulses, Ramp, Samples, Sine, Step
 from ..fitting import AbstractObjective, SpikeTrain, VoltageTrace
 from ..fitting.selection import select
-from ..fitting.space import Space
+from ..fitting.task import NUISANCE, Task
 from ..io import DataError, Recording, read, read_abf
 from ..points import HodgkinHuxley
 from . import schema
@@ -97,8 +98,11 @@ def make_plan(loaded: Loaded) -> Plan:
         objectives = tuple(_objective(config.fit, sweep) for sweep in sweeps)
     with blame(loaded, "fit.trainable"):
         paths = select(model, config.fit.trainable)
+    with blame(loaded, "fit.nuisance"):
+        unknowns = [f"{NUISANCE}.{path}" for path in parameters(objectives)]
+        match([f"{NUISANCE}.{pattern}" for pattern in config.fit.nuisance], unknowns, "parameter of an objective")
     with blame(loaded, "fit.bounds"):
-        Space.of(parameters(model), paths, config.fit.bounds)
+        Task.of(model, objectives, paths, bounds=config.fit.bounds, nuisance=config.fit.nuisance)
     return Plan(model, tuple(sweeps), objectives, files.hashes, tuple(files.notes))
 
 

@@ -18,8 +18,9 @@ from ..fitting.search import falling_rate
 from ..fitting.storage import RunDirectoryError
 from ..io import DataError
 from . import schema
+from .analysis import Analysis, analyse, left_out
 from .config import Loaded, LoadedTemplate
-from .errors import INTERRUPTED, NUMERICAL, TERMINATED, CommandError, NumericalError
+from .errors import INTERRUPTED, NUMERICAL, TERMINATED, CommandError, NumericalError, ResourceError
 from .experiment import Plan, make_plan
 from .figure import make_figure
 from .output import RUN, check_output, whole_folder
@@ -38,7 +39,7 @@ OPTIMISERS = {
 }
 
 
-def run(loaded: Loaded, output: Path | None, force: bool, resume: bool = False) -> int:
+def run(loaded: Loaded, output: Path | None, force: bool, resume: bool = False, analysis: bool = True) -> int:
     """Check everything, fit, and write `report.json`, `parameters.json` and `figure.png`; the fit keeps its checkpoints and its log in `run/`.
 
     **Returns:** the exit code.
@@ -59,12 +60,13 @@ def run(loaded: Loaded, output: Path | None, force: bool, resume: bool = False) 
         for text in warned:
             complain(text, "warning")
         traces = [sweep.simulate(result.model) for sweep in plan.sweeps]
-        report = make_report(loaded, plan, result, traces, best_passive(plan), warned)
+        found = analysed(result, analysis and loaded.content.output.analysis)
+        report = make_report(loaded, plan, result, traces, best_passive(plan), warned, found)
         with whole_folder(folder) as place:
             _files.write_text(place / "report.json", json.dumps(report, indent=2, allow_nan=False) + "\n")
             _serialise.save(place / "parameters.json", result.model)
             make_figure(plan, result, traces).savefig(place / "figure.png", dpi=120)
-    _tell(report, result, folder)
+    _tell(report, result, found, folder)
     return end(result, traces, folder)
 
 
@@ -128,19 +130,33 @@ def _fit(plan: Plan, config: schema.Fit, directory: Path, resume: bool) -> tuple
 def guarded(work: Callable[[], Result]) -> tuple[Result, list[str]]:
     """What a fit returns, and what it warned of.
 
-    **Raises:** `CommandError` for the folder of its checkpoints; `NumericalError` where the numbers failed.
+    **Raises:** `CommandError` for the folder of its checkpoints, `ResourceError` where that cannot be written; `NumericalError` where the numbers failed.
     """
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
             result = work()
         except RunDirectoryError as error:
-            raise CommandError(str(error)) from error
+            kind = ResourceError if isinstance(error.__cause__, OSError) else CommandError
+            raise kind(str(error)) from error
         except DataError:
             raise
         except ValueError as error:  # the arguments were checked before: the numbers are at fault
             raise NumericalError(str(error)) from error
     return result, [str(w.message) for w in caught if issubclass(w.category, UserWarning)]
+
+
+def analysed(result: FitResult, wanted: bool) -> Analysis:
+    """What the data determine, unless it is not wanted or somebody is in a hurry."""
+    if not wanted:
+        return left_out("as asked for")
+    if result.reason.startswith("interrupted"):
+        return left_out("the fit was interrupted")
+    if on_terminal():
+        complain("working out what the data determine; --no-analysis leaves it out", "note")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return analyse(result)
 
 
 def end(result: FitResult, traces: Sequence[np.ndarray], folder: Path) -> int:
@@ -154,7 +170,7 @@ def end(result: FitResult, traces: Sequence[np.ndarray], folder: Path) -> int:
     return 0
 
 
-def _tell(report: dict[str, Any], result: FitResult, folder: Path) -> None:
+def _tell(report: dict[str, Any], result: FitResult, found: Analysis, folder: Path) -> None:
     say(repr(result))
     for which in ("fitted", "holdout"):
         part = report[which]
@@ -170,4 +186,6 @@ def _tell(report: dict[str, Any], result: FitResult, folder: Path) -> None:
             say(
                 f"  {row['name']}: spikes {count['data']} in the data, {count['model']} in the model; first after {words[0]}, {words[1]}"
             )
+    if found.text:
+        say(f"\n{found.text}\n")
     say(f"written to {escape(folder)}")

@@ -64,6 +64,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     fit.add_argument("--force", action="store_true", help="write into a folder that exists")
     fit.add_argument("--resume", action="store_true", help="go on with a fit that was interrupted, to the same result")
+    fit.add_argument(
+        "--no-analysis", dest="analysis", action="store_false", help="do not work out what the data determine"
+    )
     return parser
 
 
@@ -108,10 +111,10 @@ def _fit(arguments: argparse.Namespace) -> int:
     if isinstance(config, LoadedTemplate):
         from .recording import run as run_template
 
-        return run_template(config, arguments.output, arguments.force, arguments.resume)
+        return run_template(config, arguments.output, arguments.force, arguments.resume, arguments.analysis)
     from .fit import run
 
-    return run(config, arguments.output, arguments.force, arguments.resume)
+    return run(config, arguments.output, arguments.force, arguments.resume, arguments.analysis)
 
 
 def _configure() -> None:
@@ -167,7 +170,7 @@ def _explain(error: Exception) -> tuple[list[str], int]:
         return [f"{where}{error.strerror or error}"], RESOURCE
     text = str(error).strip().split("\n")[0]
     if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in text:
-        return [f"out of memory: fewer starts or a shorter window need less ({text})"], RESOURCE
+        return [f"out of memory: a shorter window, fewer sweeps or a lower fit.batch need less ({text})"], RESOURCE
     if isinstance(error, RuntimeError) and "backend" in text.lower():
         return [f"JAX found no device: {text}"], RESOURCE
     return [f"{type(error).__name__}: {text} (run with --debug to see where)"], 1

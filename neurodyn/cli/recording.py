@@ -14,14 +14,15 @@ from .. import _files, _serialise, templates
 from .._stimulus import Samples
 from .._table import as_text
 from ..io import Passive, ProtocolStep, Recording
-from ..templates import RecordingFit, StepScores, fit_recording
+from ..templates import RecordingFit, StepScores, Template, fit_recording
 from ..templates.recorded import part_steps
 from ..templates.responses import rises
 from ..templates.scores import passive_rows
+from .analysis import Analysis
 from .config import LoadedTemplate
 from .experiment import Files, Sweep, blame
 from .figure import draw_sweeps
-from .fit import check_drawing, configured_folder, end, guarded
+from .fit import analysed, check_drawing, configured_folder, end, guarded
 from .info import devices, versions
 from .output import RUN, check_output, whole_folder
 from .report import finite, parameter_table
@@ -32,7 +33,7 @@ _SHOWN = 6  # sweeps in the figure
 _TOP = 20.0  # mV, up to which the spikes of a model that resets are drawn
 
 
-def run(loaded: LoadedTemplate, output: Path | None, force: bool, resume: bool = False) -> int:
+def run(loaded: LoadedTemplate, output: Path | None, force: bool, resume: bool = False, analysis: bool = True) -> int:
     """Check everything, fit, and write `report.json`, `parameters.json` and `figure.png`; the fit keeps its checkpoints and its log in `run/`.
 
     **Returns:** the exit code.
@@ -42,6 +43,7 @@ def run(loaded: LoadedTemplate, output: Path | None, force: bool, resume: bool =
     content = loaded.content
     recording = files.read("recording.file", content.recording.file, content.recording.channel)
     trained, held_out = _choose(loaded, recording)
+    _check_search(loaded)
     check_output(folder, force, resume)
     check_drawing()
     with jax.enable_x64(False):
@@ -55,14 +57,15 @@ def run(loaded: LoadedTemplate, output: Path | None, force: bool, resume: bool =
         scores = found.training, found.score(held_out) if held_out else None
         sweeps, traces = _drawn(found)
         passive = found.measured_passive()
-        report = _report(loaded, files, found, scores, passive, warned)
+        determined = analysed(found.fit, analysis and content.output.analysis)
+        report = _report(loaded, files, found, scores, passive, warned, determined)
         with whole_folder(folder) as place:
             _files.write_text(place / "report.json", json.dumps(report, indent=2, allow_nan=False) + "\n")
             _serialise.save(place / "parameters.json", found.model)
             with np.errstate(invalid="ignore"):  # a parameter that changed its sign has no ratio to draw
                 sheet = draw_sweeps(sweeps, traces, found.fit, 0.0)
             sheet.savefig(place / "figure.png", dpi=120)
-    _tell(found, scores, passive, folder)
+    _tell(found, scores, passive, determined, folder)
     return end(found.fit, traces, folder)
 
 
@@ -97,6 +100,18 @@ def _choose(loaded: LoadedTemplate, recording: Recording) -> tuple[tuple[Protoco
     return tuple(s for s in trained if s in chosen), tuple(s for s in held_out if s in chosen)
 
 
+def _check_search(loaded: LoadedTemplate) -> None:
+    config = loaded.content.fit
+    polished = config.polish or (config.polish is None and not _template(loaded).model.resets)
+    if not config.evolution and not polished:
+        why = "" if config.polish == 0 else f", of which {loaded.content.model.template} has none by default"
+        raise loaded.error("fit.evolution", 0, f"leaves nothing to do without polish{why}; give one of the two")
+
+
+def _template(loaded: LoadedTemplate) -> Template:
+    return getattr(templates, loaded.content.model.template)()
+
+
 def _fit(
     loaded: LoadedTemplate,
     recording: Recording,
@@ -108,7 +123,7 @@ def _fit(
     config = loaded.content.fit
     return fit_recording(
         recording,
-        getattr(templates, loaded.content.model.template)(),
+        _template(loaded),
         key=jax.random.key(config.seed),
         train=trained,
         hold_out=held_out,
@@ -117,6 +132,7 @@ def _fit(
         population=config.starts,
         polish=config.polish,
         polish_starts=config.polish_starts,
+        attempts=config.attempts,
         box_prior=config.box_prior,
         progress=on_terminal(),
         directory=directory,
@@ -172,6 +188,7 @@ def _report(
     scores: tuple[StepScores, StepScores | None],
     passive: Passive,
     warned: list[str],
+    determined: Analysis,
 ) -> dict[str, Any]:
     """The report: strict JSON, with null for what is not finite."""
     result, config = found.fit, loaded.content.fit
@@ -193,6 +210,7 @@ def _report(
         "seconds": round(result.seconds, 1),
         "parameters": parameter_table(result),
         "at_bounds": list(found.at_bounds),
+        **determined.report,
         "passive": {"data": _numbers(found.passive), "model": _numbers(passive)},
         "fitted": training.as_data(),
         "holdout": held_out.as_data() if held_out is not None else None,
@@ -208,10 +226,18 @@ def _numbers(passive: Passive) -> dict[str, float]:
     }
 
 
-def _tell(found: RecordingFit, scores: tuple[StepScores, StepScores | None], passive: Passive, folder: Path) -> None:
+def _tell(
+    found: RecordingFit,
+    scores: tuple[StepScores, StepScores | None],
+    passive: Passive,
+    determined: Analysis,
+    folder: Path,
+) -> None:
     say(repr(found.fit))
     for name, part in zip(("fitted", "held out"), scores, strict=True):
         if part is not None:
             say(f"\n{name}\n{part!r}")
     say(f"\n{as_text(*passive_rows(found.passive, passive))}\n")
+    if determined.text:
+        say(f"{determined.text}\n")
     say(f"written to {escape(folder)}")

@@ -7,6 +7,7 @@ import numpy as np
 
 from ..analysis import coincidence_factor
 from ..fitting import FitResult
+from .analysis import Analysis
 from .config import Loaded
 from .experiment import Plan, Sweep, Times
 from .info import devices, versions
@@ -14,7 +15,13 @@ from .measure import Passive, crossings, fit_passive, onset, rms
 
 
 def make_report(
-    loaded: Loaded, plan: Plan, result: FitResult, traces: list[np.ndarray], passive: Passive | None, warned: list[str]
+    loaded: Loaded,
+    plan: Plan,
+    result: FitResult,
+    traces: list[np.ndarray],
+    passive: Passive | None,
+    warned: list[str],
+    found: Analysis,
 ) -> dict[str, Any]:
     """The report: strict JSON, with null for what is not finite."""
     fit = loaded.content.fit
@@ -37,6 +44,7 @@ def make_report(
         "seconds": round(result.seconds, 1),
         "rank": _rank(result),
         "parameters": parameter_table(result),
+        **found.report,
         "passive": None
         if passive is None
         else {

@@ -250,9 +250,24 @@ class Fit(Section):
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     precision: Literal["float32", "float64"] = "float32"
 
+    @model_validator(mode="after")
+    def _together(self):
+        if self.steps + self.evolution + self.polish == 0:
+            raise ValueError("steps = 0 leaves nothing to do without evolution or polish; give one of the three")
+        if self.starts % 2**self.halvings:
+            raise ValueError(
+                f"starts = {self.starts} must be divisible by {2**self.halvings} with halvings = {self.halvings}"
+            )
+        if self.evolution and self.starts < 4:
+            raise ValueError(
+                f"starts = {self.starts} must be at least 4 with evolution = {self.evolution}: the size of a generation"
+            )
+        return self
+
 
 class Output(Section):
     directory: File | None = None
+    analysis: bool = True  # whether the report says what the data determine
 
 
 class TemplateModel(Section):
@@ -279,7 +294,8 @@ class TemplateFit(Section):
     starts: Annotated[int, Field(ge=4, le=100_000)] = 64  # the size of a generation
     polish: Annotated[int, Field(ge=0, le=10_000)] | None = None  # by the kind of model
     polish_starts: Annotated[int, Field(ge=1, le=10_000)] = 1
-    box_prior: NotNegative = 0.75
+    attempts: Annotated[int, Field(ge=1, le=1000)] = 2
+    box_prior: NotNegative = 1.5
     checkpoint_every: Annotated[int, Field(ge=1)] = 10
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
 

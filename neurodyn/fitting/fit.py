@@ -78,7 +78,7 @@ def fit(
     - `halvings`: how often in the descent the worse half of the starts is given up; `starts` must be divisible by two to that power.
     - `polish`, `polish_starts`: after the descent, so many Levenberg-Marquardt steps on the objectives' exact residuals (distances of spike
         times, not a smooth stand-in) from so many of the best ends. Made for up to some 50 parameters.
-    - `attempts`: how often to go through all phases, from other points, until one gets below `stop_below`; the best is the result.
+    - `attempts`: how often to go through all phases, from other points; the best is the result. With `stop_below` one that gets below it is the last.
     - `stop_below`: the loss that is good enough. A polish below it goes on to the
         bottom of its valley and ends the fit; a descent ends once its last stage is below it.
     - `patience`: end a phase whose best loss of the last stage has not fallen for so many steps.
@@ -109,8 +109,6 @@ def fit(
         check_whole(name, value, least[name])
     check_whole("checkpoint_every", checkpoint_every)
     check_whole("attempts", attempts)
-    if attempts > 1 and stop_below is None:
-        raise ValueError(f"attempts = {attempts} needs stop_below, the loss at which one is good enough")
     if batch is not None:
         check_whole("batch", batch)
     task = Task.of(model, objectives, trainable, bounds=bounds, ties=ties, nuisance=nuisance, box_prior=box_prior)

@@ -95,10 +95,22 @@ class FitResult:
             f"FitResult: loss {self.loss:.4g} ({self.reason}), {self.seconds:.1f} s, {self.skipped} updates skipped"
         ]
         for p in self.parameters:
-            before, after = np.asarray(p.before), np.asarray(p.after)
-            text = f"{before:.5g} -> {after:.5g}" if before.ndim == 0 else f"array {before.shape}"
-            lines.append(f"  {p.path:{width}}  {text} {p.unit}{'  (at a bound)' if p.at_bound else ''}".rstrip())
+            text = f"{_shown(p.before)} -> {_shown(p.after)} {p.unit}"
+            lines.append(f"  {p.path:{width}}  {text.rstrip()}{'  (at a bound)' if p.at_bound else ''}")
         return "\n".join(lines)
+
+
+_FEW = 4  # numbers of an array that are shown one by one
+
+
+def _shown(value: Any) -> str:
+    """A number, the few numbers of an array, or from where to where its many numbers go."""
+    array = np.asarray(value)
+    if array.ndim == 0:
+        return f"{array:.5g}"
+    if array.size <= _FEW:
+        return f"[{', '.join(f'{x:.5g}' for x in array.ravel())}]"
+    return f"{array.size} from {array.min():.5g} to {array.max():.5g}"
 
 
 def make_result(course: Course, reason: str, rank: RankReport | None) -> FitResult:

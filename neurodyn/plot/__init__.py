@@ -13,4 +13,5 @@ from .fitted import loss as loss, parameters as parameters
 from .plane import phase_plane as phase_plane
 from .raster import raster as raster
 from .recording import f_i as f_i, recording as recording
+from .recording_fit import recording_fit as recording_fit
 from .trace import trace as trace

@@ -39,5 +39,7 @@ def adaptive_threshold() -> Template:
         "currents.slow.b": (-15.0, 30.0),
         "increment": (-2.0, 25.0),
         "tau_s": (5.0, 500.0),
+        "coupling": (-0.2, 0.8),
+        "tau_v": (2.0, 100.0),
     }
     return Template("adaptive_threshold", model, tuple(bounds), bounds)

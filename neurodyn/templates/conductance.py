@@ -36,7 +36,7 @@ def regular_spiking() -> Template:
         "channels.na.g": (30.0, 8000.0),
         "channels.na.e": (45.0, 100.0),
         "channels.na.m.shift": (-68.0, -40.0),
-        "channels.na.h.shift": (-80.0, -25.0),
+        "channels.na.h.shift": (-90.0, -25.0),
         "channels.na.h.factor": (0.002, 2.0),
         "channels.na.s.factor": (0.2, 80.0),
         "channels.k.g": (15.0, 8000.0),
@@ -50,7 +50,7 @@ def regular_spiking() -> Template:
         "channels.h.g": (0.15, 12.0),
         "channels.h.q.steady.half": (-95.0, -58.0),
         "channels.h.q.steady.slope": (-18.0, -3.0),
-        "channels.h.q.time.midpoint": (-100.0, -55.0),
+        "channels.h.q.time.midpoint": (-110.0, -30.0),
         "channels.h.q.factor": (0.7, 40.0),
     }
     return Template("regular_spiking", model, tuple(bounds), bounds)

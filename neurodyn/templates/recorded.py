@@ -118,7 +118,8 @@ def fit_recording(
     population: int = 64,
     polish: int | None = None,
     polish_starts: int = 1,
-    box_prior: float = 0.75,
+    attempts: int = 2,
+    box_prior: float = 1.5,
     callback: Callable[[Progress], bool | None] | None = None,
     progress: bool = False,
     directory: str | os.PathLike[str] | None = None,
@@ -141,6 +142,7 @@ def fit_recording(
     - `candidates`, `generations`, `population`: of the search; `generations` and `population` of CMA-ES.
     - `polish`, `polish_starts`: steps of least squares, by default 60, and none for a model that resets, whose spikes of the search are on a grid; and from
       how many ends.
+    - `attempts`: searches, the best of which is the result: one may end in a valley that is not the deepest.
     - `box_prior`: see `fit`; keeps off their bounds the parameters that the steps leave open.
     - `callback`, `progress`, `directory`, `checkpoint_every`, `resume`: see `fit`.
 
@@ -168,6 +170,7 @@ def fit_recording(
         steps=0,
         polish=(0 if cell.model.resets else 60) if polish is None else polish,
         polish_starts=polish_starts,
+        attempts=attempts,
         box_prior=box_prior,
         check_rank=False,  # the prior decides what the steps leave open
         callback=callback,

@@ -18,7 +18,7 @@ from ..._types import FloatArray
 from ..objectives import Prior
 from ..space import Bijection
 from ..task import Task
-from .coordinates import HasTask, as_task, element_names, measured_jacobian
+from .coordinates import HasTask, as_task, check_likelihood, element_names, measured_jacobian
 from .fisher import describe_noise
 
 
@@ -128,8 +128,8 @@ def sample_posterior(
     - `target_accept`: nearer to 1 for smaller steps, when trajectories diverge.
     - `max_tree_depth`: no more than two to that power gradients for a draw.
 
-    **Raises:** `ImportError` naming the extra; `ValueError` for counts that are not allowed, and when the density or its derivative is not finite at the
-    optimum.
+    **Raises:** `ImportError` naming the extra; `ValueError` for an objective that is no likelihood, for counts that are not allowed, and when the
+    density or its derivative is not finite at the optimum.
     """
     for name, count, least in (
         ("draws", draws, 4),
@@ -141,6 +141,7 @@ def sample_posterior(
     if not 0 < target_accept < 1:
         raise ValueError(f"target_accept = {target_accept!r} is not allowed: must be between 0 and 1")
     task = as_task(source)
+    check_likelihood(task)
     sampler = _sampler()
     density = _Density.of(task)
     first, run = jax.random.split(key)

@@ -10,8 +10,11 @@ import jax.flatten_util
 import jax.numpy as jnp
 import numpy as np
 
+from ..._model import AbstractSpikingNeuron
 from ..._paths import named_leaves
+from ..._simulate.reset import GridReset, Surrogate
 from ..._types import FloatArray
+from ..objectives import StepResponse
 from ..task import Task
 
 
@@ -44,6 +47,30 @@ def at_bound(task: Task, theta: Mapping[str, FloatArray]) -> tuple[str, ...]:
 def small(dtype: np.dtype) -> float:
     """A singular value below so much of the largest is rounding."""
     return 1e-9 if dtype == np.float64 else 2e-5
+
+
+def check_likelihood(task: Task) -> None:
+    """**Raises:** `ValueError` for objectives whose misfits are no likelihood, and as `check_derivatives`."""
+    for i, objective in enumerate(task.objectives):
+        if isinstance(objective, StepResponse):
+            raise ValueError(
+                f"objectives[{i}] (StepResponse) is no likelihood, since its terms and scales are choices; "
+                "fitting.identifiability.curvature tells how fast its loss rises"
+            )
+    check_derivatives(task)
+
+
+def check_derivatives(task: Task) -> None:
+    """**Raises:** `ValueError` where the spikes of a model that resets carry no derivative, or a surrogate in its place."""
+    if not (isinstance(task.model, AbstractSpikingNeuron) and task.model.resets):
+        return
+    for i, objective in enumerate(task.objectives):
+        reset = getattr(getattr(objective, "method", None), "reset", None)
+        if isinstance(reset, GridReset | Surrogate):
+            raise ValueError(
+                f"objectives[{i}] ({type(objective).__name__}) was fitted with {type(reset).__name__}(), under which spike times have no true "
+                "derivative: what the data determine can be told with ExactReset() only"
+            )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,3 +116,15 @@ def measured_jacobian(task: Task, theta: Mapping[str, FloatArray]) -> tuple[Floa
     """Of what is measured by forward mode, shape (data, n), and the misfit."""
     vector, unravel = jax.flatten_util.ravel_pytree(dict(theta))
     return jax.jacfwd(lambda vector: task.measured(unravel(vector)))(vector), task.misfit(theta)
+
+
+@eqx.filter_jit
+def loss_jacobian(task: Task, theta: Mapping[str, FloatArray]) -> tuple[FloatArray, FloatArray]:
+    """Of the residuals of the last phase by forward mode, shape (residuals, n), and these."""
+    vector, unravel = jax.flatten_util.ravel_pytree(dict(theta))
+
+    def residuals(vector):
+        found = task.exact_residuals(unravel(vector))
+        return found, found
+
+    return jax.jacfwd(residuals, has_aux=True)(vector)

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..._table import as_html, as_text
-from ..objectives import AbstractObjective
+from ..objectives import AbstractObjective, SpikeLikelihood
 from ..task import Task
-from .coordinates import Coordinates, HasTask, as_task, at_bound, measured_jacobian, small
+from .coordinates import Coordinates, HasTask, as_task, at_bound, check_likelihood, measured_jacobian, small
 from .rank import decompose, describe_direction, name_direction
 
 
@@ -134,9 +134,11 @@ def uncertainty(source: Task | HasTask) -> Uncertainty:
 
     **Arguments:** `source`: the result of a fit, or a `Task` at the optimum.
 
-    **Raises:** `ValueError` when the derivative is not finite, naming the parameters.
+    **Raises:** `ValueError` for an objective that is no likelihood; when spikes carry no derivative, and when the derivative is not finite, naming the
+    parameters.
     """
     task = as_task(source)
+    check_likelihood(task)
     theta = task.encode()
     found, misfit = measured_jacobian(task, theta)
     at, matrix = Coordinates.of(task, theta), np.asarray(found, float)
@@ -147,7 +149,7 @@ def uncertainty(source: Task | HasTask) -> Uncertainty:
         )
     values, directions = decompose(matrix * (at.scale / at.slope))
     rank = int(np.sum(values > small(found.dtype) * values[0])) if values[0] > 0 else 0
-    covariance, determined = _covariance(values[:rank], directions, float(np.sqrt(small(found.dtype))))
+    covariance, determined = covariance_of(values[:rank], directions, float(np.sqrt(small(found.dtype))))
     covariance *= np.outer(at.scale, at.scale)
     sd = np.sqrt(np.diagonal(covariance))
     correlation = covariance / np.outer(sd, sd)
@@ -176,7 +178,7 @@ def uncertainty(source: Task | HasTask) -> Uncertainty:
     )
 
 
-def _covariance(values: np.ndarray, directions: np.ndarray, tolerance: float) -> tuple[np.ndarray, np.ndarray]:
+def covariance_of(values: np.ndarray, directions: np.ndarray, tolerance: float) -> tuple[np.ndarray, np.ndarray]:
     """From the singular values that are not null and all directions; and which parameters have no part in a null one."""
     rank = values.size
     part = directions[:rank] / values[:, None]
@@ -186,16 +188,24 @@ def _covariance(values: np.ndarray, directions: np.ndarray, tolerance: float) ->
     return covariance, determined
 
 
+NORMAL = "independent normal errors"
+POINT_PROCESS = "spikes at random with the model's own hazard, without a scale of noise"
+
+
 def describe_noise(objectives: Sequence[AbstractObjective]) -> str:
     """What the objectives assume of their noise, in words."""
-    counts: dict[str, int] = {}
+    counts: dict[str, dict[str, int]] = {}
     for objective in objectives:
         said = [
             f"{name} {np.max(np.asarray(getattr(objective, name))):.3g}{unit}"
             for name, unit in (("noise", ""), ("jitter", " ms"))
             if hasattr(objective, name)
         ]
+        kind = POINT_PROCESS if isinstance(objective, SpikeLikelihood) else NORMAL
         text = " ".join([type(objective).__name__, *said])
-        counts[text] = counts.get(text, 0) + 1
-    parts = ", ".join(text if count == 1 else f"{count} {text}" for text, count in counts.items())
-    return f"independent normal errors ({parts})"
+        of_kind = counts.setdefault(kind, {})
+        of_kind[text] = of_kind.get(text, 0) + 1
+    return " and ".join(
+        f"{kind} ({', '.join(text if count == 1 else f'{count} {text}' for text, count in of_kind.items())})"
+        for kind, of_kind in counts.items()
+    )

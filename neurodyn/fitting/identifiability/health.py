@@ -115,6 +115,15 @@ class GradientHealth:
         return tuple(found)
 
     @property
+    def first_non_finite(self) -> str | None:
+        """The first objective with a loss or a gradient that is not finite, and the first parameter of which the derivative is not; None without one."""
+        for o in self.objectives:
+            bad = [name for name, x in [*o.gradient.items(), ("its loss", o.loss)] if not np.isfinite(x)]
+            if bad:
+                return f"{o.name}: {bad[0]}"
+        return None
+
+    @property
     def healthy(self) -> bool:
         return not self.findings
 
@@ -241,10 +250,16 @@ def _look_at_starts(
         return (), (), 0
     losses, gradients = _losses_and_gradients(task, starts, fraction)
     rows = np.concatenate([np.asarray(x, float).reshape(len(losses), -1) for x in jtu.tree_leaves(gradients)], axis=1)
-    fine = np.isfinite(np.asarray(losses)) & np.isfinite(rows).all(axis=1)
-    norms = np.where(fine, np.linalg.norm(np.where(np.isfinite(rows), rows, 0.0), axis=1), 0.0)
-    silent = fine & (norms <= _SILENT * norms.max(initial=0.0))
-    return tuple(map(int, np.flatnonzero(silent))), tuple(map(int, np.flatnonzero(~fine))), len(fine)
+    return *silent_and_broken(np.asarray(losses), np.linalg.norm(rows, axis=1)), len(rows)
+
+
+def silent_and_broken(losses: np.ndarray, norms: np.ndarray) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Of several points, by their losses and the norms of their gradients, shape (points,): indices of those without a gradient to speak of, and of those that
+    are not finite."""
+    fine = np.isfinite(losses) & np.isfinite(norms)
+    sizes = np.where(fine, norms, 0.0)
+    silent = fine & (sizes <= _SILENT * sizes.max(initial=0.0))
+    return tuple(map(int, np.flatnonzero(silent))), tuple(map(int, np.flatnonzero(~fine)))
 
 
 def _listed(indices: tuple[int, ...]) -> str:

@@ -13,7 +13,7 @@ from ..._table import as_text
 from ..search import Ends, Polish
 from ..search.phase import exact_losses
 from ..task import Task
-from .coordinates import HasTask, as_task, element_names, measured_jacobian
+from .coordinates import HasTask, as_task, check_likelihood, element_names, measured_jacobian
 from .pinned import Pinned
 
 
@@ -100,9 +100,10 @@ def profile(
     - `extend`: how often to go twice as far, four more points at a time, where the interval is open; not when `values` are given.
     - `steps`: Levenberg-Marquardt steps at most.
 
-    **Raises:** `ValueError` for a path that is not a trained scalar and for values outside its range.
+    **Raises:** `ValueError` for an objective that is no likelihood, for a path that is not a trained scalar and for values outside its range.
     """
     task = as_task(source)
+    check_likelihood(task)
     check_whole("points", points, 3)
     check_whole("extend", extend, 0)
     check_whole("steps", steps)
@@ -232,8 +233,7 @@ class _Walk:
                 rows, chi2, settled = self._descend(tried[better], self.path)
                 self.rows[better], self.chi2[better], self.settled[better] = rows, chi2, settled
 
-    def _pinned(self, held: str | None) -> Any:
-        """The task as far as the polishing phase looks at one."""
+    def _pinned(self, held: str | None) -> Pinned:
         return Pinned.of(self.task, held)
 
     def _theta(self, rows: np.ndarray) -> dict[str, jnp.ndarray]:

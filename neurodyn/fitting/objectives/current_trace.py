@@ -54,16 +54,16 @@ class CurrentTrace(AbstractObjective):
     command: FloatArray  # mV, at the samples
     slope: FloatArray  # of the command, mV/ms
     electrode: Electrode | None
-    noise: float = eqx.field(static=True)
+    noise: FloatArray  # an array, as is the weight, so that sweeps that differ in it run as one batch
+    weight: FloatArray
     dt: float = eqx.field(static=True)
     substeps: int = eqx.field(static=True)
     t0: float = eqx.field(static=True)
     series: bool = eqx.field(static=True)
-    weight: float = eqx.field(static=True)
     holding: Parameter = parameter(unit="mV", trainable=False, potential=True)
     offset: Parameter = parameter(trainable=False)
-    leak: Parameter = parameter(unit="mS/cm2", lower=0.0, trainable=False)
-    capacitance: Parameter = parameter(unit="uF/cm2", trainable=False)
+    leak: Parameter = parameter(lower=0.0, trainable=False)
+    capacitance: Parameter = parameter(trainable=False)
 
     def __init__(
         self,
@@ -95,7 +95,7 @@ class CurrentTrace(AbstractObjective):
         self.target, self.scale = jnp.asarray(target, dtype=float), jnp.asarray(scale, dtype=float)
         self.command = jax.vmap(stimulus)(jnp.asarray(times, dtype=float))
         self.slope = _slope(stimulus, times, float(dt))
-        self.noise, self.weight = float(noise), float(weight)
+        self.noise, self.weight = jnp.asarray(noise, dtype=float), jnp.asarray(weight, dtype=float)
         self.electrode = electrode
         self.series = electrode is not None and float(electrode.resistance) > 0
         self.holding = as_floating(self.command[0] if holding is None else holding, "holding")

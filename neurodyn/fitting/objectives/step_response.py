@@ -21,7 +21,7 @@ from .electrode import Electrode
 
 
 #: How much each term counts. Choices, made on the training part of one recording.
-WEIGHTS = {"times": 2.0, "below": 1.0, "approach": 1.0, "between": 1.0, "after": 1.0, "peak": 0.25}
+WEIGHTS = {"times": 6.0, "below": 1.0, "approach": 1.0, "between": 1.0, "after": 1.0, "peak": 0.25}
 
 _APPROACH = (0.3, 0.6, 0.85)  # of the data's first latency, at which the voltage is compared
 _CAP, _CAP_APPROACH = -30.0, -35.0  # mV; where spikes are cut off before voltages are averaged or compared
@@ -37,7 +37,7 @@ class StepResponse(AbstractObjective):
 
     The terms, each of residuals in units of a scale; all but `below` grow linearly where they are large (soft L1):
 
-    - `times`, weight 2: the spikes in order, the first with the first. Scale `1 + 0.07 t` ms of the first and `2 + 0.025 t` ms of the others, t from the start of
+    - `times`, weight 6: the spikes in order, the first with the first. Scale `1 + 0.07 t` ms of the first and `2 + 0.025 t` ms of the others, t from the start of
       the step. A spike that the model lacks counts as 60 ms after the end of the step, and one too many by how long before the end it is, in units of 15 ms: so
       there is a way to lose and to gain spikes, the last first.
     - `below`, weight 1: for a step without spikes, the voltage every 5 ms, from 5 ms before the step; scale `noise`; together as many as 25 samples.

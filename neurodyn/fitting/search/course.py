@@ -11,11 +11,11 @@ import jax
 import jax.numpy as jnp
 import jax.tree_util as jtu
 import numpy as np
-from tqdm import tqdm
 
 from ..._paths import join
 from ..storage import RunDirectory, Stop
 from ..task import Task
+from .display import Display
 from .phase import AbstractPhase, Ends, Record
 from .polish import Polish
 
@@ -112,11 +112,12 @@ class Course:
     ) -> str:
         """Make all steps that are left, unless something ends it. **Returns:** why it ended."""
         reason = self._good_before(stop_below)
-        bar = tqdm(total=sum(p.steps() for p in self.phases), initial=self.made, disable=not progress, unit="step")
+        all_attempts = stop_below is None  # will be made
+        display = Display(self.task, *self._steps(all_attempts), progress)
         try:
             while reason is None and self.phase < len(self.phases):
                 phase, records = self.phases[self.phase], self.records[self.phase]
-                bar.set_description(self.label(self.phase))
+                display.begin(self.label(self.phase), *self._steps(all_attempts))
                 if self.state is None:
                     self.state = phase.begin(self.task, self._last())
                 if phase.finished(self.state) or len(records) == phase.steps():
@@ -125,8 +126,6 @@ class Course:
                     continue
                 self.state, record = phase.step(self.task, self.state, len(records))
                 records.append(record)
-                bar.update()
-                bar.set_postfix(loss=f"{record.lowest():.4g}", refresh=False)
                 if directory is not None:
                     directory.log(self._line(record))
                 if len(records) == 1:
@@ -134,15 +133,29 @@ class Course:
                 reason = self._why_end(stop, callback) or self._enough(stop_below)
                 if directory is not None and (reason is not None or self.made % every == 0):
                     directory.save(self.made, self.arrays())
+                self._show(display, record)
                 if reason is None and self._stuck(stop_below, patience):
                     self.close()
         except KeyboardInterrupt:
             reason = f"interrupted in {self.label(min(self.phase, len(self.phases) - 1))}"
         finally:
-            bar.close()
+            display.close()
         if directory is not None and self.state is None:  # between phases: not saved with the last step
             directory.save(self.made, self.arrays())
         return reason or "all steps made"
+
+    def _steps(self, all_attempts: bool) -> tuple[int, int]:
+        """How many steps the present attempt, or all of them, have, and how many of those are over, the ones that earlier phases did without included."""
+        first = 0 if all_attempts else self.phase - self.phase % self.per_attempt
+        last = len(self.phases) if all_attempts else first + self.per_attempt
+        over = sum(p.steps() for p in self.phases[first : self.phase])
+        made = len(self.records[self.phase]) if self.phase < len(self.phases) else 0
+        return sum(p.steps() for p in self.phases[first:last]), over + made
+
+    def _show(self, display: Display, record: Record) -> None:
+        phase, made = self.phases[self.phase], len(self.records[self.phase])
+        meaning = self.phase, phase.stage(self.task, made - 1)
+        display.tell(record, meaning, self.task, lambda: phase.leader(self.task, self.state, made - 1))
 
     def close(self) -> None:
         """End the phase that is under way, wherever it is."""
@@ -223,10 +236,8 @@ def _check_first(task: Task, phase: AbstractPhase, record: Record) -> None:
             for i, objective in enumerate(task.objectives)
             if not np.isfinite(float(objective.loss(task.model, 0.0)))
         ]
-        raise ValueError(
-            f"no point of {phase.name} has a finite loss and gradient; at the model given the loss is not finite in: "
-            f"{', '.join(bad) or 'none'}"
-        )
+        said = f"the loss is not finite in: {', '.join(bad)}" if bad else _gradient_fault(task)
+        raise ValueError(f"no point of {phase.name} has a finite loss and gradient; at the model given {said}")
     norms = record.gradient_norm[usable]
     if np.isfinite(norms).all() and not norms.any():
         warnings.warn(
@@ -234,6 +245,13 @@ def _check_first(task: Task, phase: AbstractPhase, record: Record) -> None:
             "objective that sees the voltage",
             stacklevel=5,
         )
+
+
+def _gradient_fault(task: Task) -> str:
+    """What is wrong where the loss is finite."""
+    from ..identifiability.health import gradient_health  # which itself searches
+
+    return "; ".join(gradient_health(task).findings) or "both are finite"
 
 
 _COLUMNS = ("start", "loss", "gradient_norm", "skipped")

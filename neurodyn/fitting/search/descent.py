@@ -1,5 +1,6 @@
 """Gradient descent from many points at once."""
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import equinox as eqx
@@ -13,6 +14,7 @@ from ..._types import BoolArray, FloatArray
 from ..batches import draw
 from ..devices import spread
 from ..task import Task
+from .parts import in_parts
 from .phase import AbstractPhase, Ends, Record, take
 
 
@@ -81,7 +83,7 @@ class Descent(AbstractPhase):
         comparable = final and chosen is None and (self.batch is None or fraction == 1.0)
         at, last = jnp.asarray(fraction), jnp.asarray(comparable)
         walks = state["walks"]
-        done = [_update(task, self.optimiser, walk, at, last, chosen) for walk in walks[:active]]
+        done = [in_parts(_update, walk, task, self.optimiser, at, last, chosen) for walk in walks[:active]]
         loss, norm, finite = (np.concatenate([np.asarray(record[i]) for _, record in done]) for i in range(3))
         every = np.concatenate([loss, state["loss"][loss.size :]])
         state = {**state, "walks": [*(walk for walk, _ in done), *walks[active:]], "loss": every}
@@ -104,6 +106,16 @@ class Descent(AbstractPhase):
         walks = [take(every, order[i : i + self.block]) for i in range(0, self.starts, self.block)]
         return self.restored({"walks": walks, "start": state["start"][order], "loss": state["loss"][order]})
 
+    def stage(self, task: Task, index: int) -> int:
+        return int(index / self.count * task.stages() + 1e-9)
+
+    def leader(self, task: Task, state: Any, index: int) -> Mapping[str, FloatArray]:
+        loss = state["loss"][: self._active(index) * self.block]
+        place = int(np.argmin(np.where(np.isfinite(loss), loss, np.inf)))
+        walk = state["walks"][place // self.block]
+        # Where its loss was taken, unless that was not finite; it has moved since.
+        return {path: x[place % self.block] for path, x in walk.good.items()}
+
     def restored(self, state: Any) -> Any:
         return {**state, "walks": [spread(walk, self.block) for walk in state["walks"]]}
 
@@ -122,7 +134,7 @@ def _gather(walks: list[_Walk]) -> _Walk:
 
 
 @eqx.filter_jit
-def _update(task: Task, optimiser, walk: _Walk, fraction: FloatArray, final: BoolArray, chosen: Any):
+def _update(walk: _Walk, task: Task, optimiser, fraction: FloatArray, final: BoolArray, chosen: Any):
     """One step of every point. The best is kept of the last stage only: earlier losses mean something else."""
     values, gradients = jax.vmap(jax.value_and_grad(task.loss), in_axes=(0, None, None))(walk.theta, fraction, chosen)
     finite = jnp.isfinite(values)

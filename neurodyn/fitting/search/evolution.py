@@ -50,6 +50,14 @@ class Evolution(AbstractPhase):
         found = exact_losses(task, theta) if self.exact else smooth_losses(task, theta, jnp.asarray(self.fraction))
         return np.asarray(found, float)
 
+    def stage(self, task: Task, index: int) -> int:
+        return 0
+
+    def leader(self, task: Task, state: Any, index: int) -> Mapping[str, FloatArray]:
+        live = state["live"]
+        best = live.unflatten(live.points[int(np.argmin(live.losses))][None])
+        return {path: x[0] for path, x in _points(task, best).items()}
+
     def restored(self, state: Any) -> Any:
         return state
 

@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 import equinox as eqx
 import jax
@@ -10,8 +10,21 @@ import jax.numpy as jnp
 import jax.tree_util as jtu
 import numpy as np
 
-from ..._types import FloatArray
+from ..._types import FloatArray, RealScalar
 from ..task import Task
+from .parts import in_parts
+
+
+class SumsOfSquares(Protocol):
+    """What a search needs of a `Task`: residuals whose squares add up to a loss, at a point of the trained space."""
+
+    def residuals(self, theta: Mapping[str, FloatArray], fraction: RealScalar, /) -> FloatArray: ...
+
+    def exact_residuals(self, theta: Mapping[str, FloatArray], /) -> FloatArray: ...
+
+    def loss(self, theta: Mapping[str, FloatArray], fraction: RealScalar, /) -> FloatArray: ...
+
+    def exact_loss(self, theta: Mapping[str, FloatArray], /) -> FloatArray: ...
 
 
 class Ends(eqx.Module):
@@ -72,6 +85,14 @@ class AbstractPhase(eqx.Module):
         """Step number `index`, counted from 0."""
 
     @abstractmethod
+    def stage(self, task: Task, index: int) -> int:
+        """Losses of the steps that have the same number mean the same."""
+
+    @abstractmethod
+    def leader(self, task: Task, state: Any, index: int) -> Mapping[str, FloatArray]:
+        """The point whose loss was the lowest in step number `index`, just made."""
+
+    @abstractmethod
     def restored(self, state: Any) -> Any:
         """A state that was read from disk, with its arrays where they belong."""
 
@@ -84,17 +105,25 @@ class AbstractPhase(eqx.Module):
         """The best points found."""
 
 
-@eqx.filter_jit
-def smooth_losses(task: Task, theta: Mapping[str, FloatArray], fraction: FloatArray) -> FloatArray:
+def smooth_losses(task: SumsOfSquares, theta: Mapping[str, FloatArray], fraction: FloatArray) -> FloatArray:
     """The loss of each of several points when `fraction` of the fit is over, shape (points,); inf where it is not finite."""
-    losses = jax.vmap(task.loss, in_axes=(0, None))(dict(theta), fraction)
+    return in_parts(_smooth_losses, dict(theta), task, fraction)
+
+
+def exact_losses(task: SumsOfSquares, theta: Mapping[str, FloatArray]) -> FloatArray:
+    """The loss of the last phase of each of several points, shape (points,); inf where it is not finite."""
+    return in_parts(_exact_losses, dict(theta), task)
+
+
+@eqx.filter_jit
+def _smooth_losses(theta: Mapping[str, FloatArray], task: SumsOfSquares, fraction: FloatArray) -> FloatArray:
+    losses = jax.vmap(lambda point: task.loss(point, fraction))(dict(theta))
     return jnp.where(jnp.isfinite(losses), losses, jnp.inf)
 
 
 @eqx.filter_jit
-def exact_losses(task: Task, theta: Mapping[str, FloatArray]) -> FloatArray:
-    """The loss of the last phase of each of several points, shape (points,); inf where it is not finite."""
-    losses = jax.vmap(task.exact_loss)(dict(theta))
+def _exact_losses(theta: Mapping[str, FloatArray], task: SumsOfSquares) -> FloatArray:
+    losses = jax.vmap(lambda point: task.exact_loss(point))(dict(theta))
     return jnp.where(jnp.isfinite(losses), losses, jnp.inf)
 
 

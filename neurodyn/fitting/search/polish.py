@@ -12,7 +12,8 @@ import numpy as np
 from ..._types import FloatArray
 from ..devices import spread
 from ..task import Task
-from .phase import AbstractPhase, Ends, Record, exact_losses, smooth_losses
+from .parts import in_parts
+from .phase import AbstractPhase, Ends, Record, SumsOfSquares, exact_losses, smooth_losses
 
 
 _LADDER = np.array([0.1, 1.0, 10.0, 100.0])  # dampings tried at once, times the present one
@@ -46,7 +47,12 @@ class Polish(AbstractPhase):
     def steps(self) -> int:
         return self.count
 
-    def begin(self, task: Task, ends: Any) -> Any:
+    @property
+    def _exact_from(self) -> int:
+        """The first step on the exact residuals."""
+        return 2 * self.count // 3 if self.annealed else 0
+
+    def begin(self, task: SumsOfSquares, ends: Any) -> Any:
         best = ends.best(self.kept)
         return {
             "theta": {path: np.asarray(x) for path, x in best.theta.items()},
@@ -56,10 +62,10 @@ class Polish(AbstractPhase):
             "done": np.zeros(best.start.size, bool),
         }
 
-    def step(self, task: Task, state: Any, index: int) -> tuple[Any, Record]:
+    def step(self, task: SumsOfSquares, state: Any, index: int) -> tuple[Any, Record]:
         flat, unflatten = flatten(state["theta"])
         loss, damping, done = state["loss"].copy(), state["damping"].copy(), state["done"].copy()
-        exact = 2 * self.count // 3 if self.annealed else 0  # the first step on the exact residuals
+        exact = self._exact_from
         fraction = jnp.asarray(index / exact) if index < exact else None
         if index in (exact + (self.count - exact) // 8, exact + (self.count - exact) // 4):
             done |= _worse_half(loss, done)
@@ -82,6 +88,13 @@ class Polish(AbstractPhase):
         state = {**state, "theta": unflatten(flat), "loss": loss, "damping": damping, "done": done}
         return state, Record.of_losses(state["start"], loss, fraction is None)
 
+    def stage(self, task: Task, index: int) -> int:
+        exact = self._exact_from
+        return task.stages() if index >= exact else int(index / exact * task.stages() + 1e-9)
+
+    def leader(self, task: Task, state: Any, index: int) -> Mapping[str, FloatArray]:
+        return {path: x[int(np.argmin(state["loss"]))] for path, x in state["theta"].items()}
+
     def restored(self, state: Any) -> Any:
         return state
 
@@ -93,13 +106,13 @@ class Polish(AbstractPhase):
 
 
 def _advance(
-    task: Task, fraction: FloatArray | None, flat: np.ndarray, damping: np.ndarray, unflatten: Any
+    task: SumsOfSquares, fraction: FloatArray | None, flat: np.ndarray, damping: np.ndarray, unflatten: Any
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """The best of several steps from each point. **Returns:** the losses before and after, the points reached, and the
     dampings that led there."""
     k = flat.shape[0]
     theta = spread(unflatten(flat), k)
-    residuals, jacobian, hessian, slope = _linearise(task, theta, fraction)
+    residuals, jacobian, hessian, slope = in_parts(_linearise, theta, task, fraction)
     before = np.asarray(jnp.sum(residuals**2, axis=1), float)
     h, g = np.asarray(hessian, float), np.asarray(slope, float)
     usable = np.asarray(np.isfinite(h).all(axis=(1, 2)) & np.isfinite(g).all(axis=1) & np.isfinite(before))
@@ -109,7 +122,8 @@ def _advance(
     damped = h[:, None] + dampings[..., None, None] * (scale[:, None, :, None] * np.eye(g.shape[1]))
     moves = _solve(damped, np.broadcast_to(-g[:, None], (k, _LADDER.size, g.shape[1])))
     moves /= np.maximum(1.0, np.abs(moves).max(-1, keepdims=True) / _LARGEST)
-    curvature = _curvature(task, theta, fraction, spread(jnp.asarray(moves, residuals.dtype), k), residuals, jacobian)
+    along = spread(jnp.asarray(moves, residuals.dtype), k)
+    curvature = in_parts(_curvature, (theta, along, residuals, jacobian), task, fraction)
     bend = _solve(damped, -np.asarray(curvature, float))
     weight = np.sqrt(scale)[:, None]
     bent = 2 * np.linalg.norm(bend * weight, axis=-1) / (np.linalg.norm(moves * weight, axis=-1) + 1e-300)
@@ -144,12 +158,12 @@ def _worse_half(loss: np.ndarray, done: np.ndarray) -> np.ndarray:
     return worse
 
 
-def _residuals(task: Task, theta: Mapping[str, FloatArray], fraction: FloatArray | None) -> FloatArray:
+def _residuals(task: SumsOfSquares, theta: Mapping[str, FloatArray], fraction: FloatArray | None) -> FloatArray:
     return task.exact_residuals(theta) if fraction is None else task.residuals(theta, fraction)
 
 
 @eqx.filter_jit
-def _linearise(task: Task, theta: Mapping[str, FloatArray], fraction: FloatArray | None):
+def _linearise(theta: Mapping[str, FloatArray], task: SumsOfSquares, fraction: FloatArray | None):
     """Residuals r and their Jacobian J at each of several points, `J^T J` and `J^T r`."""
 
     def one(point):
@@ -166,15 +180,12 @@ def _linearise(task: Task, theta: Mapping[str, FloatArray], fraction: FloatArray
 
 
 @eqx.filter_jit
-def _curvature(
-    task: Task,
-    theta: Mapping[str, FloatArray],
-    fraction: FloatArray | None,
-    moves: FloatArray,
-    residuals: FloatArray,
-    jacobian: FloatArray,
-):
-    """`J^T r''`, the second derivative of the residuals along each of several moves from each point, from a difference."""
+def _curvature(points: Any, task: SumsOfSquares, fraction: FloatArray | None):
+    """`J^T r''`, the second derivative of the residuals along each of several moves from each point, from a difference.
+
+    **Arguments:** `points`: theta, moves, residuals and their Jacobian, each with a leading axis.
+    """
+    theta, moves, residuals, jacobian = points
 
     def one(point, moves, r, jacobian):
         vector, unravel = jax.flatten_util.ravel_pytree(point)

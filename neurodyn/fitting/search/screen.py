@@ -1,5 +1,6 @@
 """Where a fit begins: points spread over the whole space, the best of which are worth going on with."""
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import equinox as eqx
@@ -7,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ..._types import FloatArray
 from ..devices import spread
 from ..task import Task
 from .phase import AbstractPhase, Ends, Record, smooth_losses, take
@@ -37,6 +39,12 @@ class Screen(AbstractPhase):
         loss = np.array(state["loss"])
         loss[real] = found
         return {**state, "loss": loss}, Record.of_losses(real, found, False)
+
+    def stage(self, task: Task, index: int) -> int:
+        return 0
+
+    def leader(self, task: Task, state: Any, index: int) -> Mapping[str, FloatArray]:
+        return {path: x[int(np.argmin(state["loss"]))] for path, x in state["theta"].items()}
 
     def restored(self, state: Any) -> Any:
         return state

@@ -5,7 +5,7 @@ import json
 import os
 import socket
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -33,8 +33,8 @@ class RunDirectory:
     - `metrics.jsonl`: a line per step.
     - `lock`: held while a process works in it; who holds it stands inside. The system frees it when that process ends, however it ends.
 
-    **Raises:** `RunDirectoryError` when it holds a fit already and `resume` is False, when it holds another fit, or when another process works in it;
-    `OSError` when it cannot be written.
+    **Raises:** `RunDirectoryError` when it holds a fit already and `resume` is False, when it holds another fit, when another process works in it, or
+    when it cannot be made or written; then its cause is the `OSError`.
     """
 
     def __init__(self, path: str | os.PathLike[str], fingerprint: str, resume: bool):
@@ -42,24 +42,44 @@ class RunDirectory:
         self._checkpoints = self.path / "checkpoints"
         self._metrics: IO[str] | None = None
         self._failing = False
-        if self._manifest().exists() and not resume:
+        with self._writing():
+            begun = self._manifest().exists()
+        if begun and not resume:
             raise RunDirectoryError(
                 f"directory = {str(self.path)!r} holds a fit: pass resume=True to go on with it, or another folder"
             )
-        self._checkpoints.mkdir(parents=True, exist_ok=True)
-        self._lock = filelock.FileLock(self.path / "lock")
-        self._acquire()
+        with self._writing():
+            self._checkpoints.mkdir(parents=True, exist_ok=True)
+            self._lock = filelock.FileLock(self.path / "lock")
+            self._acquire()
+            try:
+                write_text(self._holder(), f"{os.getpid()} on {socket.gethostname()}\n")
+                self._check_manifest()
+            except BaseException:
+                self._lock.release()
+                raise
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        """What the system says against it, with the folder it is about."""
         try:
-            self._check_manifest()
-        except BaseException:
-            self._lock.release()
-            raise
+            yield
+        except (OSError, NotImplementedError) as error:  # the second: a file system without locks
+            at = getattr(error, "filename", None)
+            where = f": {at}" if at and str(at) != str(self.path) else ""
+            raise RunDirectoryError(
+                f"directory = {str(self.path)!r} cannot be made or written ({getattr(error, 'strerror', None) or error}{where}): "
+                "give a folder that may be written to, with nothing in the way"
+            ) from error
 
     def _manifest(self) -> Path:
         return self.path / "manifest.json"
 
+    def _holder(self) -> Path:
+        return self.path / "holder"
+
     def _acquire(self) -> None:
-        holder = self.path / "holder"
+        holder = self._holder()
         try:
             self._lock.acquire(timeout=0)
         except filelock.Timeout:
@@ -67,7 +87,6 @@ class RunDirectory:
             raise RunDirectoryError(
                 f"directory = {str(self.path)!r} is in use by process {who}: wait for it, or use another folder"
             ) from None
-        write_text(holder, f"{os.getpid()} on {socket.gethostname()}\n")
 
     def _check_manifest(self) -> None:
         now = {"neurodyn": _version(), "jax": jax.__version__, "backend": jax.default_backend()}
@@ -120,9 +139,10 @@ class RunDirectory:
     def begin_log(self, lines: int) -> None:
         """Open the log after its first `lines` lines: what came later is done again."""
         path = self.path / "metrics.jsonl"
-        kept = path.read_text().splitlines(keepends=True)[:lines] if path.exists() else []
-        write_text(path, "".join(kept))
-        self._metrics = open(path, "a", encoding="utf-8")
+        with self._writing():
+            kept = path.read_text().splitlines(keepends=True)[:lines] if path.exists() else []
+            write_text(path, "".join(kept))
+            self._metrics = open(path, "a", encoding="utf-8")
 
     def log(self, line: Mapping[str, Any]) -> None:
         """A line of the log. One that cannot be written is left out, with one warning."""
