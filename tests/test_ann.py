@@ -10,6 +10,7 @@ from helpers import central_differences, precision
 import neurodyn as nd
 from neurodyn._parameter import replace_leaves
 from neurodyn.ann import Population, Readout, read_outputs
+from neurodyn.ann.population import _limited
 from neurodyn.fitting.objectives.network_output import NetworkOutput
 from neurodyn.fitting.selection import select
 from neurodyn.io import DataError
@@ -213,6 +214,12 @@ def _error(population, x, targets):
     return jnp.mean((population.readout(features) - targets) ** 2), features
 
 
+def test_the_largest_derivatives_are_cut():
+    slopes = jnp.asarray([1.0, -2.0, 3.0, -50.0, 4.0])
+    cut = jax.grad(lambda x: jnp.sum(slopes * _limited(x, 0.75)))(jnp.zeros(5))
+    np.testing.assert_allclose(cut, [1.0, -2.0, 3.0, -4.0, 4.0])
+
+
 def test_the_read_out_of_a_population_in_closed_form(hh):
     population = Population.random(hh, 2, 3, 1, key=jax.random.key(0), drive=15.0, spread=9.0, duration=5.0)
     x = jax.random.normal(jax.random.key(1), (4, 3))
@@ -246,7 +253,7 @@ def test_neural_rates_are_positive_bounded_and_differentiable(dtype):
 
 def test_neural_rates_in_a_gate_are_trained_by_name(hh):
     keys = jax.random.split(jax.random.key(0))
-    rates = tuple(NeuralRate.random(key=key, size=3, start=0.1, high=10.0) for key in keys)
+    rates = tuple(NeuralRate.random(key=key, size=3) for key in keys)
     unknown = eqx.tree_at(lambda m: (m.k.n.alpha, m.k.n.beta), hh, rates)
     command = nd.Step(-65.0) + nd.Step(65.0, 1.0)
     target = nd.fitting.CurrentTrace(command, np.zeros(61), 0.2).simulate(hh)

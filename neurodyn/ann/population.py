@@ -18,14 +18,17 @@ from .readout import Readout
 
 
 class Population(Parameterised):
-    """Neurons that each get the same inputs through weights of their own as a constant current for `duration` ms, and a linear read-out of their spikes.
+    """Neurons that each get the same inputs through weights of their own as a constant current for `duration` ms, and a linear read-out of their
+    spikes.
 
-    The feature of a neuron is the mean over the run of its spikes filtered by `exp(-t / tau) / tau`, times the duration: `sum_k 1 - exp(-(duration - t_k) / tau)`. It grows with
-    the number of spikes and the earlier they are, continuously: one that is about to leave at the end counts nothing. Spikes of a model that only reports them (Hodgkin-Huxley) count smoothly, each rise of the voltage through `level` by how far it goes; of one that
-    resets they are the exact ones, which no gradient can create, or those with a surrogate's derivative under `method=nd.FixedStep(dt, reset=nd.Surrogate())`.
+    The feature of a neuron is the mean over the run of its spikes filtered by `exp(-t / tau) / tau`, times the duration:
+    `sum_k 1 - exp(-(duration - t_k) / tau)`. It grows with the number of spikes and the earlier they are, continuously: one that is about to leave at the end
+    counts nothing. Spikes of a model that only reports them (Hodgkin-Huxley) count smoothly, each rise of the voltage through `level` by how far it goes; of
+    one that resets they are the exact ones, which no gradient can create, or those with a surrogate's derivative under
+    `method=nd.FixedStep(dt, reset=nd.Surrogate())`.
 
-    A pytree to be trained as a whole: `eqx.filter_grad` of a loss of `population(x)` over a minibatch of `x`. Which parameters of the neurons are one for each neuron is decided
-    by `Population.random`.
+    A pytree to be trained as a whole: `eqx.filter_grad` of a loss of `population(x)` over a minibatch of `x`. Which parameters of the neurons are one for
+    each neuron is decided by `Population.random`.
 
     **Fields:**
 
@@ -35,9 +38,9 @@ class Population(Parameterised):
     - `duration`, `tau`: ms, Python numbers.
     - `method`: a `FixedStep`.
     - `level`, `softness`: the voltage whose crossing makes a spike and the width of the sigmoid around it, mV.
-    - `keep`: the share of a batch's derivatives by a current, and by each parameter that neurons have of their own, that pass as they are; the larger ones are cut to the
-        largest of these. Where a first spike appears the derivative of a spike count is so large that one sample would decide the step. 1 for all, and for forward mode,
-        which a cut refuses.
+    - `keep`: the share of a batch's derivatives by a current, and by each parameter that neurons have of their own, that pass as they are; the larger ones
+        are cut to the largest of these. Where a first spike appears the derivative of a spike count is so large that one sample would decide the step.
+        1 for all, and for forward mode, which a cut refuses.
     """
 
     neurons: AbstractNeuron

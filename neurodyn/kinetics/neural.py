@@ -19,16 +19,16 @@ class NeuralRate(AbstractRate):
 
     `log rate = log(low) + log(high / low) / (1 + exp(-z))` with `z = level + sum_i heights_i tanh((v - midpoints_i) / widths_i)`.
 
-    So it is positive and between `low` and `high`, with finite derivatives, at any voltage, whatever the weights. The hidden units are written with their place on the
-    voltage axis, which makes the weights parameters like all others: they have units, and a search around them makes sense. There are many ways to
-    write one curve: fit with `check_rank=False`, and compare curves, not weights.
+    So it is positive and between `low` and `high`, with finite derivatives, at any voltage, whatever the weights. The hidden units are written with their
+    place on the voltage axis, which makes the weights parameters like all others: they have units, and a search around them makes sense. There are many
+    ways to write one curve: fit with `check_rank=False`, and compare curves, not weights.
 
     **Fields:**
 
     - `midpoints`, `widths`: of the hidden units, mV, shape (n,).
     - `heights`: the weights of the output, shape (n,).
     - `level`: its bias.
-    - `low`, `high`: bounds of the rate, 1/ms, Python numbers.
+    - `low`, `high`: bounds of the rate, 1/ms, Python numbers. A fast gate, such as a sodium channel's m, needs a larger `high` than the default.
     """
 
     midpoints: Parameter = parameter(unit="mV", spread=8.0)
@@ -36,7 +36,7 @@ class NeuralRate(AbstractRate):
     heights: Parameter = parameter(spread=0.5)
     level: Parameter = parameter(spread=0.5)
     low: float = eqx.field(static=True, default=1e-3)
-    high: float = eqx.field(static=True, default=100.0)
+    high: float = eqx.field(static=True, default=10.0)
 
     def __check_init__(self):
         check_positive("NeuralRate.low", self.low, "1/ms")
@@ -53,10 +53,10 @@ class NeuralRate(AbstractRate):
         *,
         key: PRNGKeyArray,
         size: int = 8,
-        start: float = 0.3,
+        start: float = 0.1,
         span: tuple[float, float] = (-110.0, 50.0),
         low: float = 1e-3,
-        high: float = 100.0,
+        high: float = 10.0,
     ) -> Self:
         """A rate near `start` (1/ms) at all voltages, to be trained.
 

@@ -71,6 +71,7 @@ def uncertainty(result: Uncertainty, axes: Sequence[Any] | None = None) -> Any:
     for row in rows[known]:
         text = f"±{result.sd[row]:.2g} {result.units[row]}"
         left.annotate(text, (sd[row], row), (3, 0), textcoords="offset points", va="center", fontsize="x-small")
+    left.axvline(1.0, color=MUTED, linewidth=1.0, linestyle="--", zorder=0)
     left.set_xscale("log")
     left.set_xlim(low, high * 3)
     left.set_yticks(

@@ -27,14 +27,22 @@ def _is_relative(parameter: FittedParameter) -> bool:
     return parameter.unit != "mV" and float(parameter.before) > 0
 
 
+def _tick(doublings: int) -> str:
+    """The factor, and below it the difference in mV of a potential at the same place."""
+    if not doublings:
+        return "1\n0"
+    return f"{'×' if doublings > 0 else '÷'}{2 ** abs(doublings)}\n{'+' if doublings > 0 else '−'}{8 * abs(doublings)}"
+
+
 def parameters(result: FitResult, ax: Any = None, *, truth: Mapping[str, Any] | None = None) -> Any:
     """Each trained scalar before and after the fit: voltages as differences
-    in mV (8 to the edge), the rest as ratios to the start.
+    in mV (8 for the length of a factor of two), the rest as ratios to the start.
 
     **Arguments:** `truth`, the values to be recovered, by path, if they are known. **Returns:** the axes.
     """
     rows = [p for p in result.parameters if np.ndim(p.before) == 0]
-    ax = new_axes(ax, (4.0, 0.8 + 0.28 * len(rows)))
+    names = [p.path if _is_relative(p) else f"{p.path} ({p.unit})" for p in rows]
+    ax = new_axes(ax, (4.0 + 0.08 * max(map(len, names), default=0), 1.0 + 0.26 * len(rows)))
     for i, p in enumerate(rows):
         relative = _is_relative(p)
 
@@ -49,13 +57,15 @@ def parameters(result: FitResult, ax: Any = None, *, truth: Mapping[str, Any] | 
             mark = dict(color=DATA, marker="|", s=120, linewidths=2, zorder=3)
             ax.scatter(place(truth[p.path]), i, label="hidden" if i == 0 else None, **mark)
         ax.scatter(place(p.after), i, s=26, color=MODEL, zorder=4, label="fitted" if i == 0 else None)
-    names = [p.path if _is_relative(p) else f"{p.path} ({p.unit})" for p in rows]
     ax.set_yticks(range(len(rows)), names)
     ax.set_ylim(len(rows) - 0.5, -0.5)
     limit = max(1.0, *(abs(x) for x in ax.get_xlim()))
     ax.set_xlim(-limit, limit)
-    ax.set_xticks([-1, 0, 1], ["÷2\n−8", "1\n0", "×2\n+8"])
-    ax.set_xlabel("factor, or difference in mV for shifts and potentials")
+    # A few ticks however far the parameters went: doublings by 1, 2, 4, ... to a side.
+    step = 2 ** max(0, int(np.floor(np.log2(limit / 1.5))))
+    places = step * np.arange(-int(limit / step), int(limit / step) + 1)
+    ax.set_xticks(places, [_tick(int(k)) for k in places])
+    ax.set_xlabel("factor, or difference in mV")
     ax.axvline(0, color=MUTED, linewidth=0.5, zorder=0)
     ax.legend(frameon=False, fontsize="small", loc="upper left", bbox_to_anchor=(1.0, 1.0))
     return tidy(ax)
