@@ -48,7 +48,7 @@ class Data:
 
 
 def digits(seed: int, validate: bool) -> Data:
-    """The split of one seed, the same shares of each digit in both parts. To validate, the training part is split again."""
+    """The split of one seed, the same shares of each digit in both parts; of its training part once more if to validate."""
     from sklearn.datasets import load_digits
     from sklearn.model_selection import train_test_split
 
@@ -149,11 +149,11 @@ def students() -> dict[str, Student]:
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """Held-out accuracy (percent), and the same less the teacher's; mean squared error of the held-out logits in units of their variance, and
+    """Held-out accuracy (percent), and that of the teacher; mean squared error of the held-out logits in units of their variance, and
     that at a quarter of the step; smallest and largest of what neurons have of their own, in units of where it started; seconds, compilation included."""
 
     accuracy: float
-    behind: float
+    teacher: float
     error: float
     error_finer: float
     own: tuple[float, float]
@@ -193,7 +193,7 @@ def fit_student(student: Student, teacher, data: Data, seed: int) -> Outcome:
     error, error_finer = (float(jnp.mean((o - wanted) ** 2) / jnp.var(wanted)) for o in (outputs, run(finer)))
     score, best = (accuracy(logits, data.unseen_labels) for logits in (outputs, wanted))
     changes = np.exp(np.concatenate([np.zeros(1), *map(np.asarray, theta["own"].values())]))
-    return Outcome(score, score - best, error, error_finer, (float(changes.min()), float(changes.max())), seconds)
+    return Outcome(score, best, error, error_finer, (float(changes.min()), float(changes.max())), seconds)
 
 
 HEAD = f"""## Handwritten digits
@@ -230,7 +230,9 @@ def run_digits(say: Say, seeds: Sequence[int], validate: bool) -> None:
         for name, student in students().items():
             out = fit_student(student, teacher, data, seed)
             table[name].append(out)
-            row = f"| {seed} | {out.accuracy - out.behind:.1f} | {name} | {out.accuracy:.1f} | {out.error:.4f} | {out.error_finer:.4f}"
+            row = (
+                f"| {seed} | {out.teacher:.1f} | {name} | {out.accuracy:.1f} | {out.error:.4f} | {out.error_finer:.4f}"
+            )
             say(f"{row} | {out.own[0]:.2f} to {out.own[1]:.2f} | {out.seconds:.0f} |")
     say(
         "\n| student, means of the seeds | held out % | behind its teacher, points | error | s |\n|---|---|---|---|---|"
@@ -239,10 +241,10 @@ def run_digits(say: Say, seeds: Sequence[int], validate: bool) -> None:
         score, error, seconds = (
             np.mean([getattr(r, field) for r in rows]) for field in ("accuracy", "error", "seconds")
         )
-        behind, spread = paired([-r.behind for r in rows])
+        behind, spread = paired([r.teacher - r.accuracy for r in rows])
         say(f"| {name} | {score:.2f} | {behind:.2f} ± {spread:.2f} | {error:.4f} | {seconds:.0f} |")
     learned, frozen, _ = table.values()
-    behind, spread = paired([-r.behind for r in learned])
+    behind, spread = paired([r.teacher - r.accuracy for r in learned])
     say(
         f"\nBar: Hodgkin-Huxley neurons at most 1.5 points behind the teacher: {behind:.2f} ± {spread:.2f}, {verdict(behind <= 1.5)}.\n"
     )

@@ -159,8 +159,9 @@ def constants(say: Callable[[str], None], result: nd.FitResult) -> None:
         unit = "pF" if "capacitance" in name else unit
         say(f"| {short}{' (at a bound)' if name in found.at_bound else ''} | {value:.4g} | {sd:.2g} | {unit} |")
     say("""
-Standard deviations are those of noise as large as what is left. A constant at a bound, or one whose standard deviation is large, is not determined by these
-sweeps: all but one move by 5 mV, and no blocker takes the currents apart. Bar: the fit shown with what it leaves, as above.""")
+Standard deviations are those of independent noise as large as what is left, which is not independent (it is largest at the ends of the ramps), so they are too small. A constant at a
+bound, or one whose standard deviation is large, is not determined by these sweeps: all but one move by 5 mV, and no blocker takes the currents apart. That the h current has two components
+was chosen by what simpler models left of these same sweeps: with one, and a potassium current beside it, 6.7 pA. Bar: the fit shown with what it leaves, as above.""")
 
 
 def draw(command, current, fitted, left, noise: float) -> None:

@@ -153,7 +153,9 @@ def page(outcomes: dict[str, Outcome], recording: nd.io.Recording, held_out: boo
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.fit_recording", description=(__doc__ or "").split("\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.fit_recording", description=(__doc__ or "").split("\n")[0]
+    )
     parser.add_argument("--models", default=",".join(MODELS), help="default: both")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--held-out", action="store_true", help="score the second step too")

@@ -2,11 +2,14 @@
 
 import os
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 import neurodyn as nd
 from neurodyn._parameter import parameters, replace_leaves
@@ -15,7 +18,7 @@ from neurodyn.fitting import Electrode, StepResponse
 from neurodyn.fitting.objectives.step_response import held_rest, soft_l1
 from neurodyn.fitting.task import Task
 from neurodyn.io import DataError, ProtocolStep, Recording
-from neurodyn.templates import StepScores, adaptive_threshold, fit_recording, regular_spiking
+from neurodyn.templates import RecordingFit, StepScores, adaptive_threshold, fit_recording, regular_spiking
 from neurodyn.templates.recorded import part_steps
 from neurodyn.templates.responses import step_responses
 
@@ -60,7 +63,7 @@ def test_gradient_is_that_of_differences(name, amplitude, spikes):
 def test_a_spike_too_many_or_too_few():
     cell = CELLS["adaptive_threshold"]
     fires, silent = response(400.0, spikes=()), response(-50.0, spikes=(12.0, 30.0))
-    weight = np.sqrt(2.0)
+    weight = np.sqrt(6.0)
     own = np.asarray(fires.simulate(cell.model).spikes.times) - 5.0
     own = np.where(own < 35.0, own, np.inf)
     assert np.isfinite(own[0])
@@ -185,6 +188,27 @@ def test_what_cannot_be_parted(made):
     second = [s for s in steps if s.start == 650.0]
     with pytest.raises(DataError, match="no step to fit comes from 100 ms or more at the holding level"):
         step_responses(made, second, CELLS["adaptive_threshold"], made.passive())
+
+
+def test_picture_of_a_fitted_cell(made):
+    cell = CELLS["adaptive_threshold"]
+    trained, held_out = part_steps(made)
+    stand_in: Any = SimpleNamespace(model=cell.model)
+    found = RecordingFit(made, made.passive(), cell, stand_in, trained, held_out)
+    axes = nd.plot.recording_fit(found, (0, 4), Figure().subplots(2, 1))
+    for ax, sweep in zip(axes, (0, 4), strict=True):
+        data, model = ax.lines
+        times, voltage = np.asarray(data.get_xdata()), np.asarray(data.get_ydata())
+        np.testing.assert_array_equal(voltage, made.response[sweep][np.searchsorted(made.times, times)])
+        ours = np.interp(times, np.asarray(model.get_xdata()), np.asarray(model.get_ydata()))
+        assert np.median(np.abs(ours - voltage)) < 1.0  # the model that made the recording
+        shaded = ax.patches[0].get_extents().transformed(ax.transData.inverted())
+        assert (shaded.x0, shaded.x1) == pytest.approx((650.0, 800.0))
+    assert axes[1].get_title(loc="left") == "steps of 250, -100, 250 pA"
+    with pytest.raises(ValueError, match="sweeps: 9 is not allowed: must be one of 0, 1, 2, 3, 4"):
+        nd.plot.recording_fit(found, (9,))
+    with pytest.raises(ValueError, match="axes: 1 are not allowed: must be 2"):
+        nd.plot.recording_fit(found, (0, 1), [Figure().subplots()])
 
 
 def test_scores():

@@ -2,6 +2,7 @@
 
 from .fit import fit as fit
 from .identifiability import (
+    Curvature as Curvature,
     Direction as Direction,
     GradientHealth as GradientHealth,
     ObjectiveHealth as ObjectiveHealth,
@@ -9,6 +10,7 @@ from .identifiability import (
     Profile as Profile,
     RankReport as RankReport,
     Uncertainty as Uncertainty,
+    curvature as curvature,
     gradient_health as gradient_health,
     profile as profile,
     rank_report as rank_report,

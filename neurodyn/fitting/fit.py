@@ -115,7 +115,7 @@ def fit(
     phases = [
         phase
         for attempt in range(attempts)
-        for phase in _phases(jax.random.fold_in(key, attempt), optimiser, batch, **given)
+        for phase in _phases(jax.random.fold_in(key, attempt), optimiser, batch, task.stages() > 1, **given)
     ]
     course = Course(task, phases, attempts)
     with contextlib.ExitStack() as stack:
@@ -142,7 +142,7 @@ def fit(
 
 
 def _phases(
-    key, optimiser, batch, *, steps, starts, candidates, evolution, halvings, polish, polish_starts
+    key, optimiser, batch, staged, *, steps, starts, candidates, evolution, halvings, polish, polish_starts
 ) -> list[AbstractPhase]:
     if starts % 2**halvings:
         raise ValueError(
@@ -164,7 +164,7 @@ def _phases(
             optimiser = optax.adam(falling_rate(0.05, steps))  # a twentieth of a parameter's natural unit per step
         phases.append(Descent(steps, starts, halvings, batch, seed, optimiser))
     if polish:
-        phases.append(Polish(polish, min(polish_starts, starts), not steps and not evolution))
+        phases.append(Polish(polish, min(polish_starts, starts), staged and not steps and not evolution))
     return phases
 
 

@@ -32,7 +32,7 @@ class Polish(AbstractPhase):
     in the loss only. Each step is bent along the valley it goes through, which in problems with sloppy directions saves most of the steps. After an
     eighth and a quarter of the steps the worse half of the points is given up.
 
-    Without a descent before it (`annealed`), two thirds of the steps go through the stages of the objectives first, from easy to exact.
+    Without a descent before it (`annealed`), two thirds of the steps go through the stages of the objectives first, where they have several, from easy to exact.
 
     Sources: Marquardt (1963), SIAM J. Appl. Math. 11:431 (damping relative to the diagonal); Transtrum and Sethna (2012), arXiv:1201.5885 (geodesic
     acceleration).
