@@ -1,9 +1,9 @@
 """Populations of spiking neurons with a linear read-out, fitted to the logits of a multilayer perceptron that reads handwritten digits;
 and rates of a gate that are networks, fitted to voltage clamps.
 
-    python -m benchmarks.fit_ann [digits] [rates] [--seeds N] [--validate] [--write]
+    python -m benchmarks.fit_ann [--only digits|rates] [--seeds N] [--validate] [--write]
 
-Both by default. Settings were chosen with `--validate`, which sees none of the digits and takes none of the seeds that the table is made with.
+Settings were chosen with `--validate`, which takes other seeds and sees none of the digits that these hold out.
 """
 
 import argparse
@@ -204,7 +204,7 @@ training digits with noise. Pixels drive each neuron through weights of its own 
 filtered over 12 ms. All students get the same inputs and {STEPS} steps of Adam at the same rate, with a read-out in closed form before and
 after. All learn input weights and read-out. Hodgkin-Huxley neurons learn the factors of their three gates too, one of each for each neuron, unless
 these are frozen; LIF neurons, by a surrogate gradient, learn time constant and refractory period. Settings were chosen on {HELD_OUT} digits split off the
-training digits of other seeds.
+training digits of other seeds, which other splits may hold out.
 
 Error: mean squared error of the held-out logits in units of their variance. The same population at a quarter of its step of 0.1 ms shows what of it
 is of that step. After ± stand standard errors over the seeds.
@@ -327,7 +327,7 @@ def run_rates(say: Say, seeds: Sequence[int]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", nargs="*", choices=["digits", "rates"], default=["digits", "rates"])
+    parser.add_argument("--only", choices=["digits", "rates"], help="one of the two")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument(
         "--validate", action="store_true", help="digits: other seeds, and held out are 360 of the training digits"
@@ -338,9 +338,9 @@ def main() -> None:
     first = FIRST_VALIDATING if given.validate else FIRST
     seeds = range(first, first + given.seeds)
     with part("Fits to networks", given.write) as say:
-        if "digits" in given.what:
+        if given.only != "rates":
             run_digits(say, seeds, given.validate)
-        if "rates" in given.what:
+        if given.only != "digits":
             run_rates(say, seeds)
 
 

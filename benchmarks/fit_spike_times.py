@@ -118,7 +118,7 @@ def ours(case: Case, jitter: float) -> nd.FitResult:
         polish=60,
         polish_starts=16,
         attempts=ATTEMPTS,
-        stop_below=max(2e-6, 3 * unit**2),  # 7 us, or what jitter and bounds leave
+        stop_below=max(2e-6, 2 * unit**2),  # 7 us, or what jitter and bounds leave
         box_prior=unit / (UNIFORM * case.spikes.size**0.5),
         **common(),
     )
