@@ -1,6 +1,7 @@
 """`fit`: parameters of a model from experiments, by many starts at once."""
 
 import contextlib
+import functools
 import os
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -161,11 +162,16 @@ def _phases(
         phases.append(Evolution(evolution, starts, seed, 0.0 if steps else 1.0, not steps and not polish))
     if steps:
         if optimiser is None:
-            optimiser = optax.adam(falling_rate(0.05, steps))  # a twentieth of a parameter's natural unit per step
+            optimiser = _adam(steps)
         phases.append(Descent(steps, starts, halvings, batch, seed, optimiser))
     if polish:
         phases.append(Polish(polish, min(polish_starts, starts), staged and not steps and not evolution))
     return phases
+
+
+@functools.cache  # the same object each time: the descent is compiled for an optimiser
+def _adam(steps: int) -> optax.GradientTransformation:
+    return optax.adam(falling_rate(0.05, steps))  # a twentieth of a parameter's natural unit per step
 
 
 def _rank(task: Task) -> RankReport:

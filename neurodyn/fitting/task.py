@@ -28,7 +28,7 @@ class Task(eqx.Module):
     model: AbstractNeuron
     objectives: tuple[AbstractObjective, ...]
     space: Space
-    box_prior: float = eqx.field(static=True)
+    box_prior: FloatArray | None  # no static number, or each value would be a program of its own
     ties: tuple[Tie, ...] = eqx.field(static=True)
     groups: tuple[tuple[int, ...], ...] = eqx.field(static=True)
 
@@ -63,7 +63,8 @@ class Task(eqx.Module):
             patterns = [nuisance] if isinstance(nuisance, str) else nuisance
             paths += match([f"{NUISANCE}.{pattern}" for pattern in patterns], own, "parameter of an objective")
         resolved = resolve_ties(known, paths, ties)
-        return cls(model, objectives, Space.of(known, paths, bounds), float(box_prior), resolved, alike(objectives))
+        prior = jnp.asarray(box_prior, float) if box_prior else None
+        return cls(model, objectives, Space.of(known, paths, bounds), prior, resolved, alike(objectives))
 
     def known(self) -> dict[str, NamedParameter]:
         """Every parameter of the model and the experiments by the path it goes by here."""
@@ -117,7 +118,7 @@ class Task(eqx.Module):
 
     def _pull(self, theta: Mapping[str, FloatArray]) -> FloatArray:
         """The residuals of the prior: how far each parameter is from the middle of its bounds."""
-        if not self.box_prior:
+        if self.box_prior is None:
             return jnp.zeros((0,))
         parts = [self.box_prior * b.place_in_box(theta[path]).ravel() for path, b in self.space.bijections.items()]
         return jnp.concatenate(parts)

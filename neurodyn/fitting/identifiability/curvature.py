@@ -94,7 +94,7 @@ def curvature(source: Task | HasTask) -> Curvature:
 
     **Raises:** `ValueError` when spikes carry no derivative, and when a derivative is not finite, naming the parameters.
     """
-    task = dataclasses.replace(as_task(source), box_prior=0.0)
+    task = dataclasses.replace(as_task(source), box_prior=None)
     check_derivatives(task)
     theta = task.encode()
     found, residuals = loss_jacobian(task, theta)
