@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import lineax as lx
 
 import neurodyn as nd
-from neurodyn.channels import DendriticLoad, HCurrent, Leak, Potassium, SlowPotassium, SlowSodium, Sodium
+from neurodyn.channels import HCurrent, Leak, Potassium, SlowPotassium, SlowSodium, Sodium
 from neurodyn.kinetics import InfTau
 
 
@@ -117,7 +117,6 @@ def _slow_cell() -> nd.PointCell:
         "m": SlowPotassium(),
         "h": HCurrent(),
         "fast_h": HCurrent.cortical(),
-        "dendrite": DendriticLoad(),
         "leak": Leak(),
     }
     return nd.PointCell(channels)

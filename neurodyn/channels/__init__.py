@@ -4,7 +4,6 @@ from .a_current import ACurrent as ACurrent
 from .barnacle_calcium import BarnacleCalcium as BarnacleCalcium
 from .barnacle_potassium import BarnaclePotassium as BarnaclePotassium
 from .base import AbstractChannel as AbstractChannel
-from .dendritic_load import DendriticLoad as DendriticLoad
 from .h_current import HCurrent as HCurrent
 from .l_type_calcium import LTypeCalcium as LTypeCalcium
 from .leak import Leak as Leak

@@ -5,17 +5,12 @@ from .template import Template
 
 
 def adaptive_threshold() -> Template:
-    """A cell of 100 pF at the soma that adapts and sags: `GIF` with a slow current that follows voltage and spikes, a fast one that may have either sign, and a
-    threshold that follows both. The third current is a dendrite without a leak, charged through `-a` nS, which are part of `g_leak`: it makes the answer to a
-    step fast at first. Values of ordinary size."""
-    currents = {
-        "fast": Adaptation(20.0, -1.0, 10.0),
-        "slow": Adaptation(150.0, 1.5, 5.0),
-        "dendrite": Adaptation(2.0, -10.0),
-    }
+    """A cell of 100 pF that adapts and sags: `GIF` with a slow current that follows voltage and spikes, a fast one that may have either sign, and a threshold
+    that follows both. Values of ordinary size."""
+    currents = {"fast": Adaptation(20.0, -1.0, 10.0), "slow": Adaptation(150.0, 1.5, 5.0)}
     model = GIF(
         100.0,
-        14.0,
+        4.0,
         -65.0,
         -48.0,
         2.0,
@@ -25,12 +20,12 @@ def adaptive_threshold() -> Template:
         currents,
         increment=6.0,
         tau_s=100.0,
-        coupling=0.2,
+        coupling=0.0,
         tau_v=10.0,
     )
     bounds = {
-        "capacitance": (15.0, 140.0),
-        "g_leak": (1.0, 70.0),
+        "capacitance": (50.0, 140.0),
+        "g_leak": (0.7, 12.0),
         "e_leak": (-75.0, -55.0),
         "threshold": (-62.0, -35.0),
         "sharpness": (0.5, 10.0),
@@ -42,11 +37,9 @@ def adaptive_threshold() -> Template:
         "currents.slow.tau": (50.0, 600.0),
         "currents.slow.a": (-1.0, 4.0),
         "currents.slow.b": (-15.0, 30.0),
-        "currents.dendrite.tau": (0.5, 60.0),
-        "currents.dendrite.a": (-60.0, -0.5),
         "increment": (-2.0, 25.0),
         "tau_s": (5.0, 500.0),
-        "coupling": (0.0, 0.8),
+        "coupling": (-0.2, 0.8),
         "tau_v": (2.0, 100.0),
     }
     return Template("adaptive_threshold", model, tuple(bounds), bounds)

@@ -1,17 +1,16 @@
 """Cells with ion channels."""
 
 from .._parameter import replace
-from ..channels import DendriticLoad, HCurrent, Leak, Potassium, SlowPotassium, SlowSodium
+from ..channels import HCurrent, Leak, Potassium, SlowPotassium, SlowSodium
 from ..points import PointCell, Pospischil
 from .template import Template
 
 
 def regular_spiking() -> Template:
-    """A pyramidal cell of 100 pF at the soma that adapts and sags: sodium with slow inactivation, a delayed rectifier, an M current, an h current and a leak; and a
-    dendrite, which makes the answer to a step fast at first.
+    """A pyramidal cell of 100 pF that adapts and sags: sodium with slow inactivation, a delayed rectifier, an M current, an h current and a leak.
 
-    The potassium currents have reversals of their own: in a cell with more dendrites the current that flows back from them makes the after-hyperpolarisation
-    after single spikes shallower than that after a train.
+    The potassium currents have reversals of their own: in a cell with dendrites the current that flows back from them makes the after-hyperpolarisation after
+    single spikes shallower than that after a train.
 
     Source: fast gates of Traub and Miles (1991), the others as in `SlowSodium`, `SlowPotassium` and `HCurrent`; conductances of ordinary size.
     """
@@ -22,7 +21,6 @@ def regular_spiking() -> Template:
             "m": SlowPotassium(20.0, -85.0),
             "h": HCurrent(1.5),
             "leak": Leak(3.0, -65.0),
-            "dendrite": DendriticLoad(10.0),
         },
         capacitance=100.0,
         temperature=36.0,
@@ -32,9 +30,7 @@ def regular_spiking() -> Template:
     # The gates as found; their slowing is trained, for recordings are made at any temperature and rates of sources differ by more.
     model = replace(model, {"channels.h.q.factor": 4.0, "channels.na.h.factor": 0.5, "channels.k.n.factor": 0.5})
     bounds = {
-        "capacitance": (15.0, 140.0),
-        "channels.dendrite.g": (0.5, 60.0),
-        "channels.dendrite.u.tau": (0.3, 60.0),
+        "capacitance": (50.0, 140.0),
         "channels.leak.g": (0.2, 9.0),
         "channels.leak.e": (-90.0, -45.0),
         "channels.na.g": (30.0, 8000.0),
