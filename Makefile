@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 
 PEERS := benchmarks/.peers
 
-.PHONY: demo test test-all evidence bench notebooks lint clean
+.PHONY: demo test test-all evidence bench bench-fits notebooks lint clean
 
 $(STAMP): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -37,6 +37,10 @@ bench: $(STAMP) $(foreach peer,jaxley neuron eventax,$(PEERS)/$(peer)/.installed
 	$(BIN)/python -m benchmarks.speed $(BENCH)
 	$(if $(BENCH),,$(BIN)/python -m benchmarks.work_precision)
 	$(if $(BENCH),,$(BIN)/python -m benchmarks.resets)
+
+FITS := spike_times voltage_trace voltage_clamp recording ann grasshopper
+bench-fits: $(STAMP)
+	$(foreach fit,$(FITS),$(BIN)/python -m benchmarks.fit_$(fit) --write &&) true
 
 notebooks: $(STAMP)
 	$(BIN)/jupyter execute --inplace notebooks/*.ipynb
