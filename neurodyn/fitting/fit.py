@@ -85,7 +85,7 @@ def fit(
     - `patience`: end a phase whose best loss of the last stage has not fallen for so many steps.
     - `check_rank`: name combinations of parameters that the experiments cannot determine, by a warning and in the result.
     - `callback`: called after every step with a `Progress`; stops the fit by returning True.
-    - `progress`: show a progress bar.
+    - `progress`: show loss, best loss, spikes matched (where objectives have spikes) and the time left.
     - `directory`: a folder to keep the fit in: a checkpoint every `checkpoint_every` steps, and `metrics.jsonl`. SIGTERM and SIGINT then end the fit after the
         step under way, with a checkpoint. With `resume` a fit that was ended, in whatever way, goes on from its last checkpoint to the same parameters,
         bit by bit (on the same machine and versions).
