@@ -211,6 +211,22 @@ def test_picture_of_a_fitted_cell(made):
         nd.plot.recording_fit(found, (0, 1), [Figure().subplots()])
 
 
+@pytest.mark.slow
+def test_what_is_determined_of_a_model_that_resets(made):
+    """It is fitted with resets at the ends of steps, which have no derivatives, and looked at with exact ones."""
+    cell = CELLS["adaptive_threshold"]
+    trained, held_out = part_steps(made)
+    lanes = step_responses(made, trained, cell, made.passive())
+    fit = nd.fit(cell.model, lanes, trainable=["threshold", "capacitance"], steps=1, starts=1, key=jax.random.key(0))
+    found = RecordingFit(made, made.passive(), cell, fit, trained, held_out)
+    with pytest.raises(ValueError, match="fitted with GridReset"):
+        nd.fitting.curvature(found.fit)
+    determined = nd.fitting.curvature(found.differentiable)
+    assert determined.names == ("capacitance", "threshold") and determined.rank == 2
+    assert (determined.alone > 0).all() and (determined.alone <= determined.together).all()
+    assert 0.01 < determined.alone[1] < 1.0  # mV of the threshold
+
+
 def test_scores():
     step = ProtocolStep(0, 100.0, 200.0, 50.0)
     data, model = np.array([10.0, 30, 50, 70, 90]), np.array([11.0, 29, 52.5, 70, 85])

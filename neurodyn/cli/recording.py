@@ -57,7 +57,7 @@ def run(loaded: LoadedTemplate, output: Path | None, force: bool, resume: bool =
         scores = found.training, found.score(held_out) if held_out else None
         sweeps, traces = _drawn(found)
         passive = found.measured_passive()
-        determined = analysed(found.fit, analysis and content.output.analysis)
+        determined = analysed(found.differentiable, analysis and content.output.analysis)
         report = _report(loaded, files, found, scores, passive, warned, determined)
         with whole_folder(folder) as place:
             _files.write_text(place / "report.json", json.dumps(report, indent=2, allow_nan=False) + "\n")

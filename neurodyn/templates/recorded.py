@@ -14,11 +14,11 @@ from jaxtyping import PRNGKeyArray
 
 from .._simulate import FixedStep, simulate
 from .._stimulus import Samples
-from ..fitting import FitResult, Progress, fit, tie
+from ..fitting import FitResult, Progress, StepResponse, fit, tie
 from ..fitting.objectives.baseline import Baseline
 from ..fitting.objectives.step_response import held_rest
 from ..io import DataError, Passive, ProtocolStep, Recording
-from .responses import LEAD, electrode, part, rises, step_responses
+from .responses import GRID, LEAD, electrode, part, rises, step_responses
 from .scores import StepScores
 from .template import Template
 
@@ -51,6 +51,16 @@ class RecordingFit:
     def model(self) -> Any:
         """The fitted cell, in pA, nS, pF, mV and ms."""
         return self.fit.model
+
+    @cached_property
+    def differentiable(self) -> FitResult:
+        """The fit with spike times that have derivatives, for `fitting.curvature` and `fitting.gradient_health`: a model that resets is fitted with resets at the ends
+        of steps, and looked at here with exact ones."""
+        if not self.model.resets:
+            return self.fit
+        objectives = tuple(o.through(FixedStep(GRID)) for o in self.fit.objectives if isinstance(o, StepResponse))
+        task = dataclasses.replace(self.fit.task, objectives=objectives)
+        return dataclasses.replace(self.fit, objectives=objectives, task=task)
 
     @property
     def at_bounds(self) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """The response to a current step as the target: where the spikes are and what the voltage does between them."""
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import equinox as eqx
 import jax
@@ -77,8 +77,8 @@ class StepResponse(AbstractObjective):
     stop: float = eqx.field(static=True)
     t0: float = eqx.field(static=True)
     grid: float = eqx.field(static=True)
-    method: FixedStep = eqx.field(static=True)
-    coarse: FixedStep = eqx.field(static=True)
+    method: FixedStep
+    coarse: FixedStep
     weights: tuple[tuple[str, float], ...] = eqx.field(static=True)
     y0: Literal["rest"] | None = eqx.field(static=True)
     weight: float = eqx.field(static=True)
@@ -133,6 +133,10 @@ class StepResponse(AbstractObjective):
 
     def stages(self) -> int:
         return 1
+
+    def through(self, method: FixedStep) -> Self:
+        """The same with one method for all phases."""
+        return eqx.tree_at(lambda o: (o.method, o.coarse), self, (method, method))
 
     @property
     def times(self) -> np.ndarray:
