@@ -176,8 +176,11 @@ def main() -> None:
     parser.add_argument("--write", action="store_true", help="the part of RESULTS.md and its figure")
     given = parser.parse_args()
     nd.configure_cpu(devices=2 if (os.cpu_count() or 1) >= 2 else None)
+    names = given.models.split(",")
+    if unknown := sorted(set(names) - MODELS.keys()):
+        parser.error(f"--models {unknown[0]} is not allowed: must be of {', '.join(MODELS)}")
     recording, held_out = read(), given.held_out or given.write
-    outcomes = {name: fitted(recording, name, given.seed) for name in given.models.split(",")}
+    outcomes = {name: fitted(recording, name, given.seed) for name in names}
     with part("Fits to a patch recording", given.write) as say:
         page(outcomes, recording, held_out, say)
     if given.write:

@@ -355,7 +355,8 @@ TEMPLATE = '[model]\ntemplate = "adaptive_threshold"\n[recording]\nfile = "cell.
 SEARCH = "[fit]\ncandidates = 8\nstarts = 4\nevolution = 2\n"
 
 
-def test_template_fit(recorded, tmp_path, capsys, monkeypatch):
+@pytest.mark.parametrize("analysis", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_template_fit(recorded, tmp_path, capsys, monkeypatch, analysis):
     pytest.importorskip("cma")
     step, calls = Evolution.step, []
 
@@ -375,7 +376,7 @@ def test_template_fit(recorded, tmp_path, capsys, monkeypatch):
     monkeypatch.undo()
     assert fit(recorded, tmp_path, TEMPLATE + SEARCH)[0] == 2
     assert "--resume to go on with the fit in it" in capsys.readouterr().err
-    code, output = fit(recorded, tmp_path, TEMPLATE + SEARCH, "--resume", analysis=True)
+    code, output = fit(recorded, tmp_path, TEMPLATE + SEARCH, "--resume", analysis=analysis)
     captured = capsys.readouterr()
     assert code == 0, captured.err
     assert sorted(p.name for p in output.iterdir()) == ["figure.png", "parameters.json", "report.json", "run"]
@@ -384,11 +385,11 @@ def test_template_fit(recorded, tmp_path, capsys, monkeypatch):
     assert report["inputs"]["cell.npz"]["sha256"] and report["precision"] == "float32"
     assert [len(report[part]["steps"]) for part in ("fitted", "holdout")] == [3, 3]
     assert report["passive"]["data"]["series_resistance"] == pytest.approx(10.0, abs=3.0)
-    assert (
-        "(StepResponse) was fitted with GridReset(), under which spike times have no true"
-        in report["determined"]["failed"]
-    )
-    assert report["gradient"]["starts"] is None and len(report["gradient"]["objectives"]) == 6
+    if analysis:
+        determined = report["determined"]  # with exact resets, although the fit had them at the ends of steps
+        assert determined["by"].startswith("curvature of the loss") and determined["standard_deviations"] is None
+        assert set(determined["change_that_raises_the_loss_by_a_tenth"]) == set(report["parameters"])
+        assert report["gradient"]["starts"] is None and len(report["gradient"]["objectives"]) == 6
     model = nd.load(output / "parameters.json", nd.templates.adaptive_threshold().model)
     assert float(model.capacitance) == pytest.approx(report["parameters"]["capacitance"]["after"], rel=1e-6)
 

@@ -2,24 +2,11 @@
 
 import os
 import zipfile
-import zlib
 
 import numpy as np
 from numpy.lib.format import open_memmap
 
-from ..io.files import LIMIT, DataError, check_file
-
-
-_UNREADABLE = (
-    zipfile.BadZipFile,
-    ValueError,
-    EOFError,
-    OSError,
-    NotImplementedError,
-    RuntimeError,
-    MemoryError,
-    zlib.error,
-)
+from ..io.files import LIMIT, UNREADABLE, DataError, check_file
 
 
 def read_outputs(path: str | os.PathLike[str], name: str | None = None) -> np.ndarray:
@@ -36,7 +23,7 @@ def read_outputs(path: str | os.PathLike[str], name: str | None = None) -> np.nd
         found = _archived(path, name) if zipfile.is_zipfile(path) else open_memmap(path, mode="r")
     except DataError:
         raise
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise DataError(f"{path}: not a readable NPY or NPZ file ({error})") from None
     if found.dtype.kind not in "iuf":
         raise DataError(f"{path}: holds {found.dtype}, must be real numbers")

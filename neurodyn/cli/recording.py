@@ -30,7 +30,6 @@ from .terminal import complain, escape, on_terminal, say
 
 
 _SHOWN = 6  # sweeps in the figure
-_TOP = 20.0  # mV, up to which the spikes of a model that resets are drawn
 
 
 def run(loaded: LoadedTemplate, output: Path | None, force: bool, resume: bool = False, analysis: bool = True) -> int:
@@ -158,17 +157,10 @@ def _drawn(found: RecordingFit) -> tuple[list[Sweep], list[np.ndarray]]:
     """Some sweeps, from the weakest to the strongest current, and the model's voltage in them."""
     recording = found.recording
     assert recording.command is not None and recording.response is not None
-    steps = (*found.trained, *found.held_out)
-    own_sweeps = {s.sweep for s in steps}
-    order = sorted(own_sweeps, key=lambda sweep: (max(s.amplitude for s in steps if s.sweep == sweep), sweep))
-    chosen = [order[i] for i in sorted({round(x) for x in np.linspace(0, len(order) - 1, _SHOWN)})]
     sweeps, traces = [], []
-    for sweep in chosen:
+    for sweep in found.spread(_SHOWN):
         own = [[s for s in part if s.sweep == sweep] for part in (found.trained, found.held_out)]
-        last = max(s.stop for part in own for s in part)
-        grid, v, spikes = found.simulate(sweep, found.tail(sweep, last))
-        if found.model.resets:
-            v[np.clip(np.searchsorted(grid, spikes), 0, grid.size - 1)] = _TOP
+        grid, v = found.drawn(sweep)
         voltage = np.interp(grid, recording.times, recording.response[sweep])
         window, holdout = ((min(s.start for s in p), max(s.stop for s in p)) if p else None for p in own)
         stimulus = Samples(

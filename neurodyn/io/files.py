@@ -2,10 +2,23 @@
 
 import os
 import stat
+import zipfile
+import zlib
 from pathlib import Path
 
 
 LIMIT = 512 * 2**20  # bytes, of a file and of what is unpacked from one
+#: What a damaged or unusual NPY or NPZ file makes its readers raise.
+UNREADABLE = (
+    zipfile.BadZipFile,
+    ValueError,
+    EOFError,
+    OSError,
+    NotImplementedError,
+    RuntimeError,
+    MemoryError,
+    zlib.error,
+)
 
 
 class DataError(ValueError):

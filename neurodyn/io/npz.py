@@ -3,14 +3,13 @@
 import math
 import os
 import zipfile
-import zlib
 from pathlib import Path
 
 import numpy as np
 from numpy.lib import format as npy
 
 from .checks import make_recording
-from .files import LIMIT, DataError, check_file
+from .files import LIMIT, UNREADABLE, DataError, check_file
 from .recording import Recording
 
 
@@ -72,15 +71,7 @@ def _read(path: Path) -> dict[str, np.ndarray]:
                     arrays[name] = _array(path, name, file, member.file_size)
     except DataError:
         raise
-    except (
-        zipfile.BadZipFile,
-        ValueError,
-        EOFError,
-        OSError,
-        NotImplementedError,
-        RuntimeError,
-        zlib.error,
-    ) as error:
+    except UNREADABLE as error:
         raise DataError(f"{path}: not a readable NPZ file ({error})") from None
     return arrays
 

@@ -8,7 +8,6 @@ import numpy as np
 from .axes import DATA, MODEL, MUTED, tidy
 
 
-_TOP = 20.0  # mV, up to which the spikes of a model that resets are drawn
 _SHOWN = 4
 
 
@@ -22,28 +21,26 @@ def recording_fit(found: Any, sweeps: Sequence[int] | None = None, axes: Sequenc
 
     **Raises:** `ValueError` for a sweep without a step that was fitted or held out, and for another number of axes.
     """
-    steps = {s.sweep: [x for x in (*found.trained, *found.held_out) if x.sweep == s.sweep] for s in found.trained}
-    chosen = _spread(steps) if sweeps is None else list(sweeps)
+    every = (*found.trained, *found.held_out)
+    known = {s.sweep for s in every}
+    chosen = found.spread(_SHOWN) if sweeps is None else list(sweeps)
     for sweep in chosen:
-        if sweep not in steps:
+        if sweep not in known:
             raise ValueError(
-                f"sweeps: {sweep} is not allowed: must be one of {', '.join(str(k) for k in sorted(steps))}"
+                f"sweeps: {sweep} is not allowed: must be one of {', '.join(str(k) for k in sorted(known))}"
             )
     drawn = _below_each_other(axes, len(chosen))
     recording = found.recording
     for ax, sweep in zip(drawn, chosen, strict=True):
-        last = max(s.stop for s in steps[sweep])
-        times, v, spikes = found.simulate(sweep, found.tail(sweep, last))
-        if found.model.resets:
-            v = np.array(v)
-            v[np.clip(np.searchsorted(times, spikes), 0, times.size - 1)] = _TOP
+        times, v = found.drawn(sweep)
         here = (recording.times >= times[0]) & (recording.times <= times[-1])
         ax.plot(recording.times[here], recording.response[sweep, here], color=DATA, linewidth=1.2, label="data")
         ax.plot(times, v, color=MODEL, linewidth=0.8, label="model")
-        for s in found.held_out:
-            if s.sweep == sweep:
-                ax.axvspan(s.start, s.stop, color=MUTED, alpha=0.25, linewidth=0, zorder=0, label="held out")
-        levels = ", ".join(f"{s.amplitude:g}" for s in sorted(steps[sweep], key=lambda s: s.start))
+        for i, s in enumerate(s for s in found.held_out if s.sweep == sweep):
+            label = None if i else "held out"  # once in the legend
+            ax.axvspan(s.start, s.stop, color=MUTED, alpha=0.25, linewidth=0, zorder=0, label=label)
+        own = sorted((s for s in every if s.sweep == sweep), key=lambda s: s.start)
+        levels = ", ".join(f"{s.amplitude:g}" for s in own)
         ax.set_title(f"steps of {levels} {recording.command_unit}", loc="left", fontsize="small")
         ax.set_xlim(times[0], times[-1])
         ax.set_ylabel("mV")
@@ -54,12 +51,6 @@ def recording_fit(found: Any, sweeps: Sequence[int] | None = None, axes: Sequenc
     handles, labels = drawn[-1].get_legend_handles_labels()
     drawn[0].legend(handles, labels, frameon=False, fontsize="small", loc="lower right", ncols=3, bbox_to_anchor=(1, 1))
     return drawn
-
-
-def _spread(steps: dict[int, list[Any]]) -> list[int]:
-    """Some sweeps, from the weakest to the strongest current."""
-    order = sorted(steps, key=lambda sweep: (max(s.amplitude for s in steps[sweep]), sweep))
-    return [order[i] for i in sorted({round(x) for x in np.linspace(0, len(order) - 1, _SHOWN)})]
 
 
 def _below_each_other(axes: Sequence[Any] | None, count: int) -> np.ndarray:

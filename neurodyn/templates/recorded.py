@@ -26,6 +26,7 @@ from .template import Template
 _METHOD = FixedStep(0.05)  # of the runs that are scored and drawn
 _TAIL = 100.0  # ms
 _EVERY = 2  # steps between their samples
+_TOP = 20.0  # mV, up to which the spikes of a model that resets are drawn
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,6 +90,23 @@ class RecordingFit:
         """Up to 100 ms after `stop`, ms, but not into another step of the sweep."""
         later = [s.start for s in self.recording.steps() if s.sweep == sweep and s.start >= stop]
         return min(stop + _TAIL, self.recording.stop, *later)
+
+    def spread(self, count: int) -> list[int]:
+        """Some sweeps with steps that were fitted or held out, from the weakest to the strongest current."""
+        steps = (*self.trained, *self.held_out)
+        order = sorted(
+            {s.sweep for s in steps}, key=lambda sweep: (max(s.amplitude for s in steps if s.sweep == sweep), sweep)
+        )
+        return [order[i] for i in sorted({round(x) for x in np.linspace(0, len(order) - 1, count)})]
+
+    def drawn(self, sweep: int) -> tuple[np.ndarray, np.ndarray]:
+        """Times, ms, and the model's voltage, mV, to be drawn over a sweep: up to a little after its last step; with the spikes of a model that resets."""
+        last = max(s.stop for s in (*self.trained, *self.held_out) if s.sweep == sweep)
+        times, v, spikes = self.simulate(sweep, self.tail(sweep, last))
+        if self.model.resets:
+            v = np.array(v)
+            v[np.clip(np.searchsorted(times, spikes), 0, times.size - 1)] = _TOP
+        return times, v
 
     def simulate(self, sweep: int, stop: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """The model under the command of a sweep, from rest shortly before its first step, with what held the cell in this sweep.
