@@ -77,7 +77,7 @@ def test_current_of_an_ideal_clamp(hh):
 
 
 def _same_weight(objectives):
-    """Their arrays in one structure: weights are static."""
+    """Their arrays in the structure of the first."""
     first, *rest = objectives
     treedef = jtu.tree_structure(first)
     return [first, *(jtu.tree_unflatten(treedef, jtu.tree_leaves(o)) for o in rest)]

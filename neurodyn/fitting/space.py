@@ -57,6 +57,20 @@ class Bijection(eqx.Module):
         position = ((jnp.log(value) if self.logarithmic else value) - middle) / half
         return jnp.arctanh(jnp.clip(position, -_EDGE, _EDGE)) / rate
 
+    def log_slope(self, theta: FloatArray, of_logarithm: bool) -> FloatArray:
+        """log |d value / d theta|, or of the value's logarithm, up to a constant; finite far beyond where the value reaches its bounds."""
+        if self.kind == "free":
+            return jnp.zeros_like(theta)
+        if self.kind == "positive":
+            slope = math.log(2) * theta
+            return slope - jnp.log(self.value(theta)) if of_logarithm else slope
+        x = self._box()[2] * theta
+        slope = 2 * (x - jax.nn.softplus(2 * x))  # log sech^2
+        if self.logarithmic == of_logarithm:
+            return slope
+        value = jnp.log(self.value(theta))
+        return slope + value if self.logarithmic else slope - value
+
     def place_in_box(self, theta: FloatArray) -> FloatArray:
         """Where in its box a parameter is: 0 in the middle and -1 or 1 at the bounds; 0 for one without a box."""
         return jnp.tanh(self._box()[2] * theta) if self.kind == "box" else jnp.zeros_like(theta)

@@ -1,7 +1,6 @@
 """Samples of the posterior of the trained parameters."""
 
 import dataclasses
-import math
 from typing import Any
 
 import jax
@@ -16,7 +15,6 @@ from ..._paths import match
 from ..._table import as_html, as_text
 from ..._types import FloatArray
 from ..objectives import Prior
-from ..space import Bijection
 from ..task import Task
 from .coordinates import HasTask, as_task, check_likelihood, element_names, measured_jacobian
 from .fisher import describe_noise
@@ -201,7 +199,7 @@ class _Density:
         """Minus the log density, up to a constant, a scalar."""
         theta = self.theta(z)
         prior = sum(
-            jnp.sum(_log_slope(bijection, theta[path], path in self.logarithmic))
+            jnp.sum(bijection.log_slope(theta[path], path in self.logarithmic))
             for path, bijection in self.task.space.bijections.items()
         )
         return 0.5 * jnp.sum(self.task.misfit(theta) ** 2) - prior
@@ -214,21 +212,6 @@ class _Density:
         if not finite[0]:
             raise ValueError("the posterior or its derivative is not finite at the optimum; see gradient_health")
         return jnp.where(finite[1:, None], z, 0.0)
-
-
-def _log_slope(bijection: Bijection, theta: FloatArray, of_logarithm: bool) -> FloatArray:
-    """log |d value / d theta|, or of the value's logarithm, up to a constant; finite as far out as a trajectory goes."""
-    if bijection.kind == "free":
-        return jnp.zeros_like(theta)
-    if bijection.kind == "positive":
-        slope = math.log(2) * theta
-        return slope - jnp.log(bijection.value(theta)) if of_logarithm else slope
-    x = bijection._box()[2] * theta
-    slope = 2 * (x - jax.nn.softplus(2 * x))  # log sech^2
-    if bijection.logarithmic == of_logarithm:
-        return slope
-    value = jnp.log(bijection.value(theta))
-    return slope + value if bijection.logarithmic else slope - value
 
 
 def _sampler() -> Any:

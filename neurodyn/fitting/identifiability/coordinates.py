@@ -14,7 +14,6 @@ from ..._model import AbstractSpikingNeuron
 from ..._paths import named_leaves
 from ..._simulate.reset import GridReset, Surrogate
 from ..._types import FloatArray
-from ..objectives import StepResponse
 from ..task import Task
 
 
@@ -52,9 +51,9 @@ def small(dtype: np.dtype) -> float:
 def check_likelihood(task: Task) -> None:
     """**Raises:** `ValueError` for objectives whose misfits are no likelihood, and as `check_derivatives`."""
     for i, objective in enumerate(task.objectives):
-        if isinstance(objective, StepResponse):
+        if objective.noise_model is None:
             raise ValueError(
-                f"objectives[{i}] (StepResponse) is no likelihood, since its terms and scales are choices; "
+                f"objectives[{i}] ({type(objective).__name__}) is no likelihood, since its terms and scales are choices; "
                 "fitting.identifiability.curvature tells how fast its loss rises"
             )
     check_derivatives(task)

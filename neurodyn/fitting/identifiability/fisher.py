@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..._table import as_html, as_text
-from ..objectives import AbstractObjective, SpikeLikelihood
+from ..objectives import AbstractObjective
 from ..task import Task
 from .coordinates import Coordinates, HasTask, as_task, at_bound, check_likelihood, measured_jacobian, small
 from .rank import decompose, describe_direction, name_direction
@@ -188,10 +188,6 @@ def covariance_of(values: np.ndarray, directions: np.ndarray, tolerance: float) 
     return covariance, determined
 
 
-NORMAL = "independent normal errors"
-POINT_PROCESS = "spikes at random with the model's own hazard, without a scale of noise"
-
-
 def describe_noise(objectives: Sequence[AbstractObjective]) -> str:
     """What the objectives assume of their noise, in words."""
     counts: dict[str, dict[str, int]] = {}
@@ -201,7 +197,7 @@ def describe_noise(objectives: Sequence[AbstractObjective]) -> str:
             for name, unit in (("noise", ""), ("jitter", " ms"))
             if hasattr(objective, name)
         ]
-        kind = POINT_PROCESS if isinstance(objective, SpikeLikelihood) else NORMAL
+        kind = str(objective.noise_model)
         text = " ".join([type(objective).__name__, *said])
         of_kind = counts.setdefault(kind, {})
         of_kind[text] = of_kind.get(text, 0) + 1

@@ -1,6 +1,7 @@
 """What a fit minimises: sums of squares, possibly in stages from easy to exact."""
 
 from abc import abstractmethod
+from typing import ClassVar
 
 import jax.numpy as jnp
 
@@ -14,7 +15,11 @@ class AbstractObjective(Parameterised):
 
     Several objectives of the same kind and shape are evaluated as one batch. Fields declared by `parameter` are the experiment's own unknowns (a
     baseline current, an electrode's resistance) and may be fitted too: see `nuisance` of `fit`.
+
+    `noise_model` says in words what `misfit` assumes of the noise; None for terms that were chosen and are no likelihood, from which no uncertainty follows.
     """
+
+    noise_model: ClassVar[str | None] = "independent normal errors"
 
     @abstractmethod
     def residuals(self, model: AbstractNeuron, fraction: RealScalar) -> FloatArray:

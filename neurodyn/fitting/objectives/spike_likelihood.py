@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -46,6 +46,7 @@ class SpikeLikelihood(AbstractObjective):
     **Raises:** `ValueError` for two spikes less than a step apart; when it is evaluated, for a model that does not reset.
     """
 
+    noise_model: ClassVar[str | None] = "spikes at random with the model's own hazard, without a scale of noise"
     stimulus: AbstractStimulus
     width: tuple[float, ...] = eqx.field(static=True)
     t0: float = eqx.field(static=True)

@@ -1,7 +1,7 @@
 """The response to a current step as the target: where the spikes are and what the voltage does between them."""
 
 from collections.abc import Mapping
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 import equinox as eqx
 import jax
@@ -69,6 +69,7 @@ class StepResponse(AbstractObjective):
     **Raises:** `ValueError` for arguments that are not allowed.
     """
 
+    noise_model: ClassVar[str | None] = None  # its scales are choices
     target: FloatArray  # mV, on the grid; 0 where it is unknown
     known: FloatArray  # 1 where it is known
     noise: FloatArray
