@@ -73,6 +73,34 @@ def test_a_spike_too_many_or_too_few():
     np.testing.assert_allclose(silent.misfit(cell.model)[:6], [*late, 0, 0, 0, 0], rtol=1e-9)
 
 
+def test_onset_and_peak_of_each_spike():
+    """Of a run compared with itself they are as they should be; moved in voltage or time, by as much as that makes."""
+    cell = CELLS["regular_spiking"].model
+    own = response(400.0, spikes=()).simulate(cell)
+    times, v = np.asarray(own.spikes.times), np.asarray(own.v)
+    times = times[np.isfinite(times) & (times < 40.0)]
+    assert times.size >= 2
+
+    def shapes(values, spikes=times):
+        weights = dict.fromkeys(("times", "below", "approach", "between", "after"), 0.0) | {"onset": 1.0, "peak": 1.0}
+        options: dict[str, Any] = dict(start=5.0, stop=40.0, spikes=spikes, method=COARSE, room=6, weights=weights)
+        objective = StepResponse(400.0, values, 0.2, t0=0.0, **options)
+        return np.asarray(objective.measured(cell)).reshape(2, 6)
+
+    np.testing.assert_allclose(shapes(v), 0.0, atol=1e-6)
+    lower = np.where(v > 0.0, v - 10.0, v)  # smaller spikes that begin as they do
+    onset, peak = shapes(lower)
+    np.testing.assert_allclose(onset, 0.0, atol=1e-6)
+    np.testing.assert_allclose(peak, [*np.full(times.size, 10.0 / 5.0), *np.zeros(6 - times.size)], atol=1e-6)
+    onset, peak = shapes(v - 3.0)
+    np.testing.assert_allclose(onset[: times.size], 3.0 / 1.5, atol=1e-6)
+    # One that the model lacks has no shape, and what was not recorded counts for nothing.
+    assert (shapes(v, [*times, 39.9])[:, times.size :] == 0).all()
+    unknown = v.copy()
+    unknown[np.abs(own.ts - times[0]) < 1.5] = np.nan
+    assert (shapes(unknown)[:, 0] == 0).all()
+
+
 def test_soft_l1_is_accurate_where_it_is_small():
     x = np.array([0.0, 1e-7, 1e-3, 1.0, 1e3])
     np.testing.assert_allclose(soft_l1(jnp.asarray(x)) ** 2, 2 * (np.sqrt(1 + x**2) - 1), rtol=1e-3, atol=1e-14)
@@ -168,9 +196,9 @@ def test_steps_become_responses(made):
     train, hold_out = part_steps(made)
     assert {s.start for s in train} == {100.0, 500.0} and {s.start for s in hold_out} == {650.0}
     lanes = step_responses(made, train, cell, made.passive())
-    # The pulses of the sweeps that were silent up to then are averaged.
+    # The pulses are averaged: no sweep fires shortly before one.
     assert [float(lane.amplitude) for lane in lanes] == [-100.0, -40.0, 40.0, 150.0, 250.0, -100.0]
-    assert float(lanes[-1].noise) == pytest.approx(1 / np.sqrt(3), rel=1e-6)
+    assert float(lanes[-1].noise) == pytest.approx(1 / np.sqrt(5), rel=1e-6)
     assert np.isfinite(np.asarray(lanes[3].spikes)).sum() > 0
     task = Task.of(cell.model, lanes, list(cell.trainable), bounds=cell.bounds)
     assert len(task.groups) == 1

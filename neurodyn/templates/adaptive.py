@@ -6,7 +6,11 @@ from .template import Template
 
 def adaptive_threshold() -> Template:
     """A cell of 100 pF that adapts and sags: `GIF` with a slow current that follows voltage and spikes, a fast one that may have either sign, and a threshold
-    that follows both. Values of ordinary size."""
+    that rises with both: fast after spikes, slowly while the cell is depolarised, as slow inactivation of sodium makes it. Values of ordinary size.
+
+    How slowly is not trained: of a time constant that is longer than the steps only its ratio to the coupling shows. Seconds are what that inactivation takes
+    (Fleidervish, Friedman and Gutnick 1996, J. Physiol. 493:83).
+    """
     currents = {"fast": Adaptation(20.0, -1.0, 10.0), "slow": Adaptation(150.0, 1.5, 5.0)}
     model = GIF(
         100.0,
@@ -20,8 +24,8 @@ def adaptive_threshold() -> Template:
         currents,
         increment=6.0,
         tau_s=100.0,
-        coupling=0.0,
-        tau_v=10.0,
+        coupling=0.2,
+        tau_v=3000.0,
     )
     bounds = {
         "capacitance": (50.0, 140.0),
@@ -39,7 +43,6 @@ def adaptive_threshold() -> Template:
         "currents.slow.b": (-15.0, 30.0),
         "increment": (-2.0, 25.0),
         "tau_s": (5.0, 500.0),
-        "coupling": (-0.2, 0.8),
-        "tau_v": (2.0, 100.0),
+        "coupling": (0.0, 2.0),
     }
     return Template("adaptive_threshold", model, tuple(bounds), bounds)

@@ -39,7 +39,7 @@ def regular_spiking() -> Template:
         "channels.na.h.shift": (-90.0, -25.0),
         "channels.na.h.factor": (0.002, 2.0),
         "channels.na.s.factor": (0.2, 80.0),
-        "channels.k.g": (15.0, 8000.0),
+        "channels.k.g": (15.0, 30000.0),
         "channels.k.e": (-105.0, -35.0),
         "channels.k.n.shift": (-65.0, -20.0),
         "channels.k.n.factor": (0.01, 2.0),

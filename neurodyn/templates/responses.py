@@ -25,7 +25,7 @@ def step_responses(
 ) -> tuple[StepResponse, ...]:
     """An objective for each of the steps that come from rest.
 
-    Repeats of a hyperpolarising step, such as a test pulse in every sweep, are averaged over the sweeps that are silent up to its end. Each sweep has a holding
+    Repeats of a hyperpolarising step, such as a test pulse in every sweep, are averaged over the sweeps that are silent from 100 ms before it to its end. Each sweep has a holding
     current of its own, as large as it takes to move the rest of the model from that of all sweeps to its own. Steps of equal length form one batch.
 
     **Arguments:** `recording`, a current clamp in pA; `steps`, some of `recording.steps()`; `template`, for its kind of model; `passive`, of the recording.
@@ -108,7 +108,7 @@ def _with_repeats(recording: Recording, steps: Sequence[ProtocolStep]) -> list[l
         while left:
             alike = [s for s in left if s.is_like(left[0])]
             left = left[len(alike) :]
-            quiet = [s for s in alike if not rises(*part(recording, s.sweep, recording.start, s.stop)).size]
+            quiet = [s for s in alike if not rises(*part(recording, s.sweep, s.start - _BASE, s.stop)).size]
             together = alike[0].amplitude < 0 and len(quiet) > 1
             found += [quiet] if together else [[s] for s in alike]
     return found

@@ -21,13 +21,15 @@ from .electrode import Electrode
 
 
 #: How much each term counts. Choices, made on the training part of one recording.
-WEIGHTS = {"times": 6.0, "below": 1.0, "approach": 1.0, "between": 1.0, "after": 1.0, "peak": 0.25}
+WEIGHTS = {"times": 6.0, "below": 1.0, "approach": 1.0, "between": 1.0, "after": 1.0, "onset": 1.0, "peak": 0.25}
 
 _APPROACH = (0.3, 0.6, 0.85)  # of the data's first latency, at which the voltage is compared
 _CAP, _CAP_APPROACH = -30.0, -35.0  # mV; where spikes are cut off before voltages are averaged or compared
 _MISSING = 60.0  # ms after the step; where a spike that the model lacks counts as being
 _EXTRA = 15.0  # ms before the end of the step, in which a spike too many costs one unit
 _BEFORE, _SETTLED = 5.0, 15.0  # ms before the step and after it, from which on the voltage counts
+_UPSTROKE = 1.0  # ms before a spike rises through 0 mV, when the voltage is still about its threshold
+_SPIKE = 3.0  # ms from that rise, in which it has its peak
 _SPACING = 5.0  # ms between the samples of the voltage that count
 _BELOW, _AFTER = 25, 8  # samples that a sweep's voltage below threshold, and after the step, counts as
 
@@ -44,7 +46,8 @@ class StepResponse(AbstractObjective):
     - `approach`, weight 1: the voltage at 30, 60 and 85 % of the way to the first spike, cut off at -35 mV; scale 2 mV.
     - `between`, weight 1: the voltage, cut off at -30 mV, averaged over each quarter of the step; scale 1.5 mV.
     - `after`, weight 1: the voltage from 15 ms after the step, every 5 ms; scale 1.5 mV; together as many as 8 samples.
-    - `peak`, weight 1/4: the highest voltage; scale 5 mV. Not for models that reset, which have none.
+    - `onset`, weight 1: the voltage 1 ms before a spike rises through 0 mV, of each spike that both have; scale 1.5 mV.
+    - `peak`, weight 1/4: the highest voltage within 3 ms of that rise; scale 5 mV. Not for models that reset, which have none.
 
     The terms, scales and weights are choices that work, not a model of the noise, so that `misfit` is not a likelihood: no uncertainties from it.
 
@@ -196,7 +199,7 @@ class StepResponse(AbstractObjective):
             "approach": self._approach(v, target, silent),
             "between": self._between(v, target, silent),
             "after": self._after(v, target, silent),
-            "peak": (jnp.reshape(jnp.max(v) - jnp.max(target), 1) / 5.0, _where(~silent)),
+            **self._spike_shapes(v, target, run.spikes.times - self.start),
         }
         if isinstance(model, AbstractSpikingNeuron) and model.resets:
             del found["peak"]
@@ -212,6 +215,28 @@ class StepResponse(AbstractObjective):
         data = jnp.where(real, self.spikes, duration)
         scale = jnp.where(jnp.arange(data.size) == 0, 1 + 0.07 * data, 2 + 0.025 * data)
         return jnp.where(real, (own - data) / scale, jnp.minimum(own - duration, 0.0) / _EXTRA)
+
+    def _spike_shapes(self, v: FloatArray, target: FloatArray, own: FloatArray):
+        """Of the spikes that both have, one by one."""
+        both = jnp.isfinite(self.spikes) & jnp.isfinite(own) & (own < self.stop - self.start)
+        last = v.size - 1
+
+        def places(times: FloatArray, first: float) -> FloatArray:
+            return jnp.clip((jnp.where(both, times, 0.0) + first + self.start - self.t0) / self.grid, 0, last)
+
+        def onset(trace: FloatArray, times: FloatArray) -> FloatArray:
+            place = places(times, -_UPSTROKE)
+            left = jnp.minimum(place.astype(int), last - 1)
+            return trace[left] + (place - left) * (trace[left + 1] - trace[left])
+
+        def during(times: FloatArray) -> FloatArray:
+            on = np.arange(round(_SPIKE / self.grid) + 1)
+            return jnp.minimum(places(times, 0.0).astype(int)[:, None] + on[None], last)
+
+        known = jnp.min(self.known[during(self.spikes)], axis=1) * _where(both)
+        peaks = jnp.max(v[during(own)], axis=1) - jnp.max(target[during(self.spikes)], axis=1)
+        onsets = onset(v, own) - onset(target, self.spikes)
+        return {"onset": (onsets / 1.5, known * onset(self.known, self.spikes)), "peak": (peaks / 5.0, known)}
 
     def _samples(self, first: float) -> np.ndarray:
         """Which samples count from `first` ms on."""
