@@ -2,7 +2,7 @@
 
     python -m benchmarks.fit_recording [--models conductance,integrate] [--held-out] [--seed N] [--write]
 
-*conductance*: `templates.regular_spiking`, five currents with 22 unknowns. *integrate*: `templates.adaptive_threshold`, a `GIF` with 17.
+*conductance*: `templates.regular_spiking`, five currents with 22 unknowns. *integrate*: `templates.adaptive_threshold`, a `GIF` with 16.
 
 The recording is 171116sh_0018.abf below NEURODYN_DATA: 17 sweeps from -100 to 300 pA. Fitted are the first step of each sweep and the test pulse after it; the
 second step, which begins as the pulse ends, is held out. With --held-out that is scored too, as --write does; without it the models never see it. As the yardstick of that
