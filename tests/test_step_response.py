@@ -275,7 +275,9 @@ def test_regular_spiking_fits_a_recorded_cell():
     if not path.exists():
         pytest.skip("NEURODYN_DATA has no 171116sh_0018.abf")
     with jax.enable_x64(False):
-        found = fit_recording(nd.io.read(path), adaptive_threshold(), key=jax.random.key(0), generations=100, attempts=1)
+        found = fit_recording(
+            nd.io.read(path), adaptive_threshold(), key=jax.random.key(0), generations=100, attempts=1
+        )
         summary = found.training.summary()
         passive = found.measured_passive()
     assert summary["coincidence_10_ms"] > 0.5 and summary["counts_within_1"] >= 9 and summary["latency_error"] < 0.2
