@@ -30,10 +30,10 @@ FIGURE = PAGE.parent / "figures" / "recording.png"
 STRONG = 100.0  # pA, from which latencies count
 NEAR = 0.15  # of the recorded latency
 OTHERS = """
-The held-out step was looked at for six rows: these two, and before them four whose fits saw of the spikes only when they are, not where each begins and how high it gets; whose threshold could follow the
-voltage both ways and fast; and which took the test pulse from the sweeps without spikes alone. Two of them had a passive dendrite, which the two exponentials of the recorded charging curve suggest.
+The held-out step was looked at for six rows: these two, and before them four whose fits saw of the spikes only when they are, not where each begins and how high it gets; whose threshold followed the
+voltage fast; and which took the test pulse from the sweeps without spikes alone. Two of them had a passive dendrite, which the two exponentials of the recorded charging curve suggest.
 What was changed for the two above was seen in the fitted steps: peaks that fell to 5 mV along trains where the recorded ones stay above 40, and recorded spikes that begin 4 to 8 mV higher when the cell has been
-depolarised for long. One spike-time term then fell by half (466 to 238, 393 to 244).
+depolarised for long. The term of the spike times in the loss then fell by 40 to 50 % (466 to 238, 393 to 244).
 
 | held out, before | spike counts | first spike | within +-5 ms | within +-10 ms |
 |---|---|---|---|---|
@@ -42,8 +42,9 @@ depolarised for long. One spike-time term then fell by half (466 to 238, 393 to 
 | conductance with a dendrite, 24 unknowns | 11 of 11 | 5 of 9 | 0.07 | 0.23 |
 | integrate with a dendrite, 19 unknowns | 11 of 11 | 7 of 9 | 0.16 | 0.15 |
 
-What both miss is the coincidence within 5 ms. From 200 pA on the recorded cell fires its first spike after the pulse hardly later than from rest, 11 mV higher; the models are 1 to 7 ms late, and a shift of the first
-spike moves those that follow. In the fitted steps too they are late at 300 pA, by 1 and 3 ms, and early by 6 ms and more from 75 to 125 pA: one compartment charges by one exponential.
+What both miss is the coincidence within 5 ms. From 200 pA on the recorded cell fires its first spike only 2 to 5 ms later after the pulse than from rest, although it begins 11 mV lower; the models are 1 to 7 ms later still, and a
+shift of the first spike moves those that follow. In the fitted steps too they are late at 300 pA, by 1 and 3 ms, and early by 6 ms and more from 75 to 125 pA, perhaps because one compartment charges by one
+exponential only.
 """
 
 

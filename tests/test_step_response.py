@@ -74,7 +74,7 @@ def test_a_spike_too_many_or_too_few():
 
 
 def test_onset_and_peak_of_each_spike():
-    """Of a run compared with itself they are as they should be; moved in voltage or time, by as much as that makes."""
+    """A run compared with itself has none off; where its voltage is moved they are off by as much."""
     cell = CELLS["regular_spiking"].model
     own = response(400.0, spikes=()).simulate(cell)
     times, v = np.asarray(own.spikes.times), np.asarray(own.v)

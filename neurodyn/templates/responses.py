@@ -25,8 +25,9 @@ def step_responses(
 ) -> tuple[StepResponse, ...]:
     """An objective for each of the steps that come from rest.
 
-    Repeats of a hyperpolarising step, such as a test pulse in every sweep, are averaged over the sweeps that are silent from 100 ms before it to its end. Each sweep has a holding
-    current of its own, as large as it takes to move the rest of the model from that of all sweeps to its own. Steps of equal length form one batch.
+    Repeats of a hyperpolarising step, such as a test pulse in every sweep, are averaged over the sweeps that are silent from 100 ms before it to its end. Each
+    sweep has a holding current of its own, as large as it takes to move the rest of the model from that of all sweeps to its own. Steps of equal length form one
+    batch.
 
     **Arguments:** `recording`, a current clamp in pA; `steps`, some of `recording.steps()`; `template`, for its kind of model; `passive`, of the recording.
 

@@ -191,15 +191,15 @@ class StepResponse(AbstractObjective):
     def _terms(self, model: AbstractNeuron, method: FixedStep) -> dict[str, tuple[FloatArray, FloatArray]]:
         """Of each term the differences in units of its scale, shape (k,), and the roots of their weights."""
         run = self.simulate(model, method)
-        v, target = run.v, self.membrane()
+        v, target, own = run.v, self.membrane(), run.spikes.times - self.start
         silent = ~jnp.isfinite(self.spikes[0])
         found = {
-            "times": (self._times(run.spikes.times - self.start), jnp.asarray(1.0)),
+            "times": (self._times(own), jnp.asarray(1.0)),
             "below": self._below(v, target, silent),
             "approach": self._approach(v, target, silent),
             "between": self._between(v, target, silent),
             "after": self._after(v, target, silent),
-            **self._spike_shapes(v, target, run.spikes.times - self.start),
+            **self._spike_shapes(v, target, own),
         }
         if isinstance(model, AbstractSpikingNeuron) and model.resets:
             del found["peak"]
@@ -217,12 +217,12 @@ class StepResponse(AbstractObjective):
         return jnp.where(real, (own - data) / scale, jnp.minimum(own - duration, 0.0) / _EXTRA)
 
     def _spike_shapes(self, v: FloatArray, target: FloatArray, own: FloatArray):
-        """Of the spikes that both have, one by one."""
+        """Where the spikes that both have begin and how high they get, one by one."""
         both = jnp.isfinite(self.spikes) & jnp.isfinite(own) & (own < self.stop - self.start)
         last = v.size - 1
 
-        def places(times: FloatArray, first: float) -> FloatArray:
-            return jnp.clip((jnp.where(both, times, 0.0) + first + self.start - self.t0) / self.grid, 0, last)
+        def places(times: FloatArray, later: float) -> FloatArray:
+            return jnp.clip((jnp.where(both, times, 0.0) + later + self.start - self.t0) / self.grid, 0, last)
 
         def onset(trace: FloatArray, times: FloatArray) -> FloatArray:
             place = places(times, -_UPSTROKE)
