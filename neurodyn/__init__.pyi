@@ -1,6 +1,7 @@
 from . import (
     analysis as analysis,
     ann as ann,
+    cells as cells,
     channels as channels,
     fitting as fitting,
     io as io,
@@ -40,16 +41,21 @@ from ._simulate import (
 from ._solver import Staggered as Staggered, Staggered4 as Staggered4
 from ._stimulus import (
     AbstractStimulus as AbstractStimulus,
+    Alpha as Alpha,
     Chirp as Chirp,
+    DoubleExponential as DoubleExponential,
+    Drives as Drives,
     OrnsteinUhlenbeck as OrnsteinUhlenbeck,
     Pulses as Pulses,
     Ramp as Ramp,
     Samples as Samples,
     Sine as Sine,
+    Stack as Stack,
     Step as Step,
 )
 from ._sweep import SweepResult as SweepResult, sample as sample, sweep as sweep
 from .analysis import compare_gradients as compare_gradients
+from .cells import Cell as Cell
 from .channels import AbstractChannel as AbstractChannel
 from .fitting import FitResult as FitResult, fit as fit, tie as tie
 from .points import (

@@ -139,6 +139,24 @@ class AbstractPreparable(eqx.Module):
         """An equivalent object with that work done."""
 
 
+class AbstractElementwise(eqx.Module):
+    """A part of a model that does the same to every element of arrays, with parameters that many elements share."""
+
+    @abstractmethod
+    def widen(self) -> Any:
+        """The same with a value of its own for each element in the place of every shared one; None stays None."""
+
+
+def widen(tree: Any) -> Any:
+    """A pytree with everything that elements share repeated for each of them. The derivative of a time loop by a shared parameter would be summed over the elements
+    at every step; by one repeated before the loop it is summed once after it."""
+
+    def is_leaf(node):
+        return isinstance(node, AbstractElementwise)
+
+    return jtu.tree_map(lambda node: node.widen() if is_leaf(node) else node, tree, is_leaf=is_leaf)
+
+
 def prepare(tree: Any) -> Any:
     """Do, once and before the time loop, whatever the parts of a pytree can do ahead (temperature factors, noise paths)."""
 

@@ -66,7 +66,7 @@ _LAYERS = [
     {"_model", "_describe", "_configure"},
     {"_solver", "_stimulus", "_clamped", "kinetics"},
     {"_simulate", "channels"},
-    {"points", "reducers"},
+    {"points", "reducers", "cells"},
     {"analysis"},
     {"fitting"},
     {"_serialise"},

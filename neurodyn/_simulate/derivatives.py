@@ -9,6 +9,7 @@ import jax.flatten_util
 import jax.numpy as jnp
 import jax.tree_util as jtu
 
+from .._model import widen
 from .._numerics import all_finite
 
 
@@ -26,7 +27,7 @@ def tangents_per_lane(function: Callable[..., Any], forward: Callable[[int], boo
     """The same function of pytrees, differentiated in a way that suits a time loop. Its first result is the state in the end.
 
     - Under `jax.vmap` the derivative by a shared parameter is kept apart for each member of the batch and summed once at the end; otherwise the
-      transpose of the loop would sum over the batch at every step.
+      transpose of the loop would sum over the batch at every step. Likewise for the elements of an `AbstractElementwise`.
     - A run whose state is not finite in the end has derivative zero: a loss that leaves it out has the right gradient by what it shares with others,
       where 0 * NaN would spoil it.
     - Where `forward` says so, given how many numbers it is differentiated by, the derivatives are computed along with the run, also for reverse mode.
@@ -43,10 +44,14 @@ def tangents_per_lane(function: Callable[..., Any], forward: Callable[[int], boo
         moving = jtu.tree_map(lambda t, x: None if t is None else x, tangents, primals, is_leaf=lambda t: t is None)
         still = jtu.tree_map(lambda t, x: x if t is None else None, tangents, primals, is_leaf=lambda t: t is None)
 
+        forwards = forward(sum(t.size for t in jtu.tree_leaves(tangents)))
+        if not forwards:
+            moving, tangents = widen(moving), widen(tangents)
+
         def of_moving(moving):
             return eqx.partition(function(*eqx.combine(moving, still)), eqx.is_inexact_array)
 
-        mode = _along if forward(sum(t.size for t in jtu.tree_leaves(tangents))) else _afterwards
+        mode = _along if forwards else _afterwards
         out, rest, tangents = mode(of_moving, moving, tangents)
         return eqx.combine(out, rest), tangents
 

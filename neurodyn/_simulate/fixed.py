@@ -110,7 +110,7 @@ class _Stepper(eqx.Module):
         y = self.synchronised(carry, k)
         record = recorder(self.model, 0.0, y, lambda: self.stimulus.at(self._time(k)))
         # Zero, or NaN where a leaf is not finite: cheaper than asking each of them. What is not finite stays so.
-        poison = jax.lax.stop_gradient(0.0 * sum(jnp.sum(x) for x in jtu.tree_leaves(carry.y)))
+        poison = jax.lax.stop_gradient(0.0 * sum(x.reshape(-1)[0] for x in jtu.tree_leaves(carry.y)))
         return jtu.tree_map(lambda x: x + poison, record)
 
     def margin(self, carry: _Carry, k) -> FloatArray | None:
@@ -155,6 +155,11 @@ def for_scan(solver: dfx.AbstractSolver) -> dfx.AbstractSolver:
     return solver
 
 
+def _keep(primitive: Any, *avals: Any, **params: Any) -> bool:
+    """Which results within a step are kept for the reverse pass and not computed again: those that cost far more than their size."""
+    return primitive.name == "tree_solve"
+
+
 class _Run(eqx.Module):
     """A run of some steps: what is sampled, and what is kept for the reverse pass."""
 
@@ -171,7 +176,7 @@ class _Run(eqx.Module):
 
         def steps(carry, first, count):
             if self.plan.checkpoint in ("step", "nested"):
-                return jax.lax.scan(jax.checkpoint(body, prevent_cse=False), carry, first + jnp.arange(count))
+                return jax.lax.scan(jax.checkpoint(body, prevent_cse=False, policy=_keep), carry, first + jnp.arange(count))
             return jax.lax.scan(body, carry, first + jnp.arange(count))
 
         segment = self.plan.segment

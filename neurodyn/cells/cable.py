@@ -1,0 +1,102 @@
+"""Voltages that are coupled along a cell."""
+
+import functools
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+
+from .._model import AbstractFlow
+from .._tree import Tree, drops, laplacian, take, tree_solve
+from .._types import FloatArray, RealScalar
+
+
+#: A voltage near those of cells, mV: sums of differences from it are exact to more digits than sums of voltages.
+_NEAR = -65.0
+
+
+class Cable(AbstractFlow):
+    """`capacitance dv/dt = current - conductance (v - v now) - what flows away along the cell`, of the n compartments of a tree of nodes of which those from n on are
+    junctions, points without a capacitance.
+
+    **Fields:**
+
+    - `tree`: of the nodes.
+    - `coupling`: the conductance from each node to its parent, uS, shape (nodes,).
+    - `weights`: of `junction_weights`.
+    - `capacitance`: of each compartment, nF, shape (n,).
+    - `conductance`: of each compartment to ground, uS, shape (n,).
+    - `current`: into each compartment now, nA, but for what comes along the cell, shape (n,).
+    """
+
+    tree: Tree = eqx.field(static=True)
+    coupling: FloatArray
+    weights: FloatArray
+    capacitance: FloatArray
+    conductance: FloatArray
+    current: FloatArray
+
+    def advance(self, y: FloatArray, slope: FloatArray, dt: RealScalar) -> FloatArray:
+        """A step of Crank and Nicolson's method: half a step of implicit Euler's, and as much again. It is solved for the voltages in the middle of the step,
+        those of the junctions included, and not for their rise: so nothing that flows along the cell has to be worked out first, and the slope is not looked at."""
+        del slope
+        now = y - _NEAR
+        load = (2 / dt) * self.capacitance + self.conductance
+        middle = tree_solve(self.tree, self._extend(load), self.coupling, self._extend(load * now + self.current))
+        return y + 2 * (middle[: y.shape[0]] - now)
+
+    def slope(self, v: FloatArray) -> FloatArray:
+        """The rate of change of each voltage, mV/ms, shape (n,)."""
+        return (self.current - self.outflow(v)) / self.capacitance
+
+    def pulled(self, v: FloatArray, rate: FloatArray, target: FloatArray) -> "Cable":
+        """The same with compartments pulled towards `target` mV at `rate`, 1/ms."""
+        pull = rate * self.capacitance
+        changed = self.conductance + pull, self.current + pull * (target - v)
+        return eqx.tree_at(lambda cable: (cable.conductance, cable.current), self, changed)
+
+    def outflow(self, v: FloatArray) -> FloatArray:
+        """The current that flows away from each compartment along the cell, nA, shape (n,)."""
+        n = v.shape[0]
+        if n < self.tree.size:
+            around = take(v, _edges(self.tree, n)[0]).reshape(self.weights.shape[::-1])
+            v = jnp.concatenate([v, jnp.sum(self.weights.T * around, axis=0)])
+        return laplacian(self.tree, self.coupling, v)[:n]
+
+    def _extend(self, x: FloatArray) -> FloatArray:
+        return extend(x, self.tree.size)
+
+
+def extend(x: FloatArray, size: int) -> FloatArray:
+    """Values of compartments as those of all nodes, zero at the junctions."""
+    return jnp.concatenate([x, jnp.zeros((size - x.shape[0],), x.dtype)]) if size > x.shape[0] else x
+
+
+def junction_weights(tree: Tree, coupling: FloatArray, size: int) -> FloatArray:
+    """The shares of the neighbours in the voltage of each junction, shape (junctions, most neighbours); the compartments are `size`."""
+    if tree.size == size:
+        return jnp.zeros((0, 0), coupling.dtype)
+    shares = jnp.stack([jnp.where(own, coupling[edge], 0.0) for own, edge in zip(*_edges(tree, size)[1:], strict=True)], axis=1)
+    return shares / jnp.sum(shares, axis=1, keepdims=True)
+
+
+@functools.lru_cache(maxsize=64)
+def _edges(tree: Tree, size: int) -> tuple[tuple[int, ...], np.ndarray, np.ndarray]:
+    """The neighbours of each junction, all first ones, then all second ones and so on; and, one row for each of these, whether there is one and which node has the
+    conductance to it."""
+    around = [
+        [(int(tree.parents[node]), node), *((child, child) for child in tree.children[node])] for node in range(size, tree.size)
+    ]
+    most = max(map(len, around), default=0)
+    padded = [[*links, *[(links[0][0], -1)] * (most - len(links))] for links in around]
+    table = np.asarray(padded, int).reshape(len(around), most, 2)
+    return tuple(table[..., 0].T.ravel().tolist()), table[..., 1].T >= 0, table[..., 1].T
+
+
+def joined(tree: Tree, wide: FloatArray, own: FloatArray, beyond: FloatArray) -> FloatArray:
+    """The resistance from each node to its parent: `own` times `wide` of its compartment and `beyond` times that of the parent's; shape (nodes,).
+
+    **Arguments:** `wide`: of each compartment, shape (n,).
+    """
+    wide = extend(wide, tree.size)
+    return wide * own + (wide - drops(tree, wide)) * beyond

@@ -1,0 +1,228 @@
+"""A cell with a shape."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Self
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+
+from .._model import AbstractBoundedState, AbstractPreparable, AbstractSpikingNeuron, Linearised
+from .._parameter import ParameterInfo, parameter, validate
+from .._paths import match, named_leaves
+from .._types import BoolArray, FloatArray, Parameter, RealScalar, State
+from ..channels import AbstractMechanism, mechanisms
+from .cable import Cable, joined, junction_weights
+from .compartments import Compartments
+from .domains import Domains, Regions, domains
+from .inputs import AbstractInput, CurrentClamp, pick, spread
+from .layout import Layout
+from .membrane import Membrane, Profiles, assemble
+from .morphology import Morphology
+from .placement import CELL, On, check_names, check_profiles
+from .probes import Probe, make_probes
+from .profiles import AbstractProfile
+
+
+class _Ready(eqx.Module):
+    """What a run works out ahead: membrane, area (um2) and capacitance (nF) of the compartments, and the conductance from each node to its parent (uS)."""
+
+    membrane: Membrane
+    area: FloatArray
+    capacitance: FloatArray
+    coupling: FloatArray
+    weights: FloatArray
+
+
+class Cell(AbstractSpikingNeuron, AbstractBoundedState, AbstractPreparable):
+    """A cell with a shape: compartments with mechanisms in their membranes, coupled along the cell.
+
+    `Cell(morphology, {"na": Sodium(), "k": Potassium(), "leak": Leak(), "h": On("apical", HCurrent(), g=Exponential(1.7, 323.0))})`
+
+    The state is `v`, shape (n,), and for each mechanism that has states a dictionary of these at the compartments where it is (`where(name)`). A drive that is a
+    number is a current in nA into the only input, an electrode in the middle of the soma by default; with several inputs it is a dictionary by their
+    names, as `nd.Drives` makes one.
+
+    **Arguments:**
+
+    - `shape`: a `Morphology`, cut by the rule d_lambda, or `Compartments`.
+    - `channels`: channels and pools by name, everywhere, or where `On` puts them. Conductances are in mS/cm2.
+    - `profiles`: how `capacitance`, `axial_resistivity` and `diameter` vary over the cell, by these names.
+    - `inputs`: electrodes and synapses by name.
+    - `probes`: names for what can be recorded at a place: the voltage there, `{"v_tuft": "apic[20](0.5)"}`, or any state or current,
+      `{"calcium": ("apic[20](0.5)", "ca.inside"), "i_h_tuft": ("apic[20](0.5)", "i_h")}`. `v_soma` is there in any case.
+    - `detectors`: a place, or several, where an upward crossing of `detection` is a spike. The middle of the soma by default.
+
+    **Fields** besides these:
+
+    - `capacitance`: uF/cm2; `axial_resistivity`: ohm cm; `diameter`: a factor for all diameters.
+    - `temperature`: degC; `detection`: mV; `initial`: the voltage that a run starts from everywhere, mV.
+
+    **Raises:** `ValueError` for places, regions and names that do not exist, and mechanisms that do not go together.
+
+    Sources: Rall (1962) for the equations; Hines and Carnevale (1997), Neural Comput. 9:1179, for this way to cut a cell.
+    """
+
+    compartments: Compartments
+    channels: dict[str, AbstractMechanism]
+    profiles: dict[str, Profiles]
+    inputs: dict[str, AbstractInput]
+    capacitance: Parameter = parameter(1.0, unit="uF/cm2", lower=0.0, exclusive=True)
+    axial_resistivity: Parameter = parameter(100.0, unit="ohm cm", lower=0.0, exclusive=True)
+    diameter: Parameter = parameter(1.0, lower=0.0, exclusive=True, trainable=False)
+    temperature: Parameter = parameter(6.3, unit="degC", lower=-5.0, upper=60.0, trainable=False)
+    detection: Parameter = parameter(0.0, unit="mV", trainable=False)
+    initial: Parameter = parameter(-65.0, unit="mV", trainable=False, potential=True)
+    regions: Regions = eqx.field(static=True, default=())
+    probes: tuple[Probe, ...] = eqx.field(static=True, default=())
+    detectors: int | tuple[int, ...] = eqx.field(static=True, default=0)
+    _ready: _Ready | None = None
+
+    resets: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        shape: Morphology | Compartments,
+        channels: Mapping[str, AbstractMechanism | On],
+        *,
+        capacitance: Any = 1.0,
+        axial_resistivity: Any = 100.0,
+        diameter: Any = 1.0,
+        temperature: Any = 6.3,
+        detection: Any = 0.0,
+        initial: Any = -65.0,
+        profiles: Mapping[str, AbstractProfile] | None = None,
+        inputs: Mapping[str, AbstractInput] | None = None,
+        probes: Mapping[str, str | tuple[str, str]] | None = None,
+        detectors: str | Sequence[str] | None = None,
+    ):
+        compartments = Compartments.by_lambda(shape) if isinstance(shape, Morphology) else shape
+        if not isinstance(compartments, Compartments):
+            raise ValueError(f"shape = {shape!r} is not allowed: must be a Morphology or Compartments")
+        layout = compartments.layout
+        placed = {name: part if isinstance(part, On) else On("all", part) for name, part in check_names(channels).items()}
+        self.compartments = compartments
+        self.channels = {name: part.mechanism for name, part in placed.items()}
+        self.regions = tuple((name, part.region) for name, part in placed.items())
+        own = {name: part.profiles for name, part in placed.items() if part.profiles}
+        self.profiles = {**own, CELL: check_profiles(profiles)} if profiles else own
+        self.inputs = dict(inputs) if inputs else {"soma": CurrentClamp(layout.name_of(layout.root))}
+        self.capacitance, self.axial_resistivity, self.diameter = capacitance, axial_resistivity, diameter
+        self.temperature, self.detection, self.initial = temperature, detection, initial
+        self.probes = make_probes(layout, self.regions, probes or {})
+        self.detectors = layout.root if detectors is None else layout.locate_all(detectors)
+        self._ready = None
+
+    def __check_init__(self):
+        validate(self, type(self).__name__)
+        for domain in self._domains.parts:
+            mechanisms.check({name: self.channels[name] for name, *_ in domain.shares}, self.temperature)
+        for item in self.inputs.values():
+            self.layout.locate_all(item.at)
+
+    @property
+    def layout(self) -> Layout:
+        """How the cell is cut into compartments, and where they are."""
+        return self.compartments.layout
+
+    @property
+    def _domains(self) -> Domains:
+        return domains(self.layout, self.regions)
+
+    def where(self, channel: str) -> np.ndarray:
+        """The compartments of a mechanism, in the order in which its states and currents are kept; shape (m,). **Raises:** `ValueError` that lists near names."""
+        (name,) = match(channel, self.channels, "channel")
+        return self._domains.where[name]
+
+    def prepare(self) -> Self:
+        return eqx.tree_at(lambda cell: cell._ready, self, self._worked_out(), is_leaf=lambda x: x is None)
+
+    def _worked_out(self) -> _Ready:
+        if self._ready is not None:
+            return self._ready
+        parts, layout = self.compartments, self.layout
+        membrane = assemble(layout, self.regions, self.channels, self.profiles, parts.distance, self.temperature)
+        diameter = self._varied("diameter")
+        area = parts.area * diameter
+        capacitance = 1e-5 * self._varied("capacitance") * area
+        wide = 1e4 * self._varied("axial_resistivity") / diameter**2
+        resistance = joined(layout.tree, wide, parts.own, parts.beyond)  # ohm
+        coupling = 1e6 / resistance
+        return _Ready(membrane, area, capacitance, coupling, junction_weights(layout.tree, coupling, layout.size))
+
+    def _varied(self, name: str) -> FloatArray:
+        """A parameter of the cell at every compartment, shape (n,)."""
+        value, profile = getattr(self, name), self.profiles.get(CELL, {}).get(name)
+        if profile is None:
+            return jnp.broadcast_to(value, (self.layout.size,))
+        return value * profile(self.layout, np.arange(self.layout.size), self.compartments.distance)
+
+    def init(self) -> State:
+        """`initial` mV everywhere, with gates and concentrations at their steady state there."""
+        v = jnp.broadcast_to(self.initial, (self.layout.size,))
+        return {"v": v, **self._worked_out().membrane.steady(v)}
+
+    def dynamics(self, t: RealScalar, y: State, drive: Any) -> Linearised:
+        del t
+        ready, v = self._worked_out(), y["v"]
+        outward, conductance = ready.membrane.total(v, y)
+        kinetics = ready.membrane.kinetics(v, y)
+        surface = 1e-5 * ready.area  # from uA/cm2 to nA
+        injected, load = self._injected(v, drive)
+        cable = Cable(
+            self.layout.tree,
+            ready.coupling,
+            ready.weights,
+            ready.capacitance,
+            surface * conductance + load,
+            injected - surface * outward,
+        )
+        return Linearised({"v": cable.slope(v), **kinetics.slope}, {"v": cable, **kinetics.decay})
+
+    def _injected(self, v: FloatArray, drive: Any) -> tuple[FloatArray, FloatArray]:
+        """The current of all inputs into each compartment, nA, and their conductance, uS, shape (n,)."""
+        current = load = jnp.zeros_like(v)
+        for name, own in self._drives(drive).items():
+            item, at = self.inputs[name], self.layout.locate_all(self.inputs[name].at)
+            current = current + spread(item.current(pick(v, at), own), at, v.shape[0])
+            conductance = item.conductance(own)
+            if conductance is not None:
+                load = load + spread(jnp.broadcast_to(conductance, own.shape), at, v.shape[0])
+        return current, load
+
+    def _drives(self, drive: Any) -> dict[str, FloatArray]:
+        if isinstance(drive, dict):
+            match(list(drive), self.inputs, "input")
+            return drive
+        if len(self.inputs) > 1:
+            raise ValueError(f"a drive that is a number is not allowed for several inputs: must be nd.Drives of {', '.join(self.inputs)}")
+        return dict.fromkeys(self.inputs, drive)
+
+    def observe(self, t: RealScalar, y: State, drive: Any) -> dict[str, FloatArray]:
+        """What the probes see; `i_<channel>`, outward, uA/cm2, at the compartments of each channel; and `i_<input>`, into the cell, nA, of each input."""
+        del t
+        v = y["v"]
+        currents = self._worked_out().membrane.currents(v, y)
+        seen = {f"i_{name}": current for name, current in currents.items()}
+        for name, own in self._drives(drive).items():
+            at = self.layout.locate_all(self.inputs[name].at)
+            seen[f"i_{name}"] = self.inputs[name].current(pick(v, at), own)
+        everything = {**named_leaves(y), **seen}
+        return {**{probe.name: probe.see(everything) for probe in self.probes}, **seen}
+
+    def state_info(self) -> dict[str, ParameterInfo]:
+        """The voltage in mV; gates are fractions; concentrations in mM."""
+        return {"v": ParameterInfo("mV"), **mechanisms.state_info(self.channels)}
+
+    def groups(self) -> Any:
+        """Gates first, the voltages innermost; between them concentrations, then the gates that follow them."""
+        return mechanisms.groups(self.channels)
+
+    def margin(self, t: RealScalar, y: State) -> FloatArray:
+        del t
+        return pick(y["v"], self.detectors) - self.detection
+
+    def jump(self, t: RealScalar, y: State, fired: BoolArray | FloatArray) -> tuple[State, BoolArray | FloatArray]:
+        """A spike changes nothing: the currents bring the membrane back."""
+        del t
+        return y, fired
