@@ -27,16 +27,17 @@ test-all: $(STAMP)
 evidence: $(STAMP)
 	$(BIN)/python -m benchmarks.evidence $(if $(ONLY),--only '$(ONLY)')
 
-vpath requirements-%.txt benchmarks/speed benchmarks/resets
+vpath requirements-%.txt benchmarks/speed benchmarks/resets benchmarks/cells
 $(PEERS)/%/.installed: requirements-%.txt
 	$(PYTHON) -m venv $(PEERS)/$*
 	$(PEERS)/$*/bin/python -m pip install --quiet --disable-pip-version-check -r $<
 	touch $@
 
-bench: $(STAMP) $(foreach peer,jaxley neuron eventax,$(PEERS)/$(peer)/.installed)
+bench: $(STAMP) $(foreach peer,jaxley neuron eventax arbor,$(PEERS)/$(peer)/.installed)
 	$(BIN)/python -m benchmarks.speed $(BENCH)
 	$(if $(BENCH),,$(BIN)/python -m benchmarks.work_precision)
 	$(if $(BENCH),,$(BIN)/python -m benchmarks.resets)
+	$(if $(BENCH),,$(BIN)/python -m benchmarks.cells)
 
 FITS := spike_times voltage_trace voltage_clamp recording ann grasshopper
 bench-fits: $(STAMP)

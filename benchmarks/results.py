@@ -15,6 +15,7 @@ PARTS = (
     "Speed",
     "Accuracy and time",
     "Resets",
+    "Cells",
     "Fits to spike times",
     "Fits to voltage traces",
     "Fits to voltage clamps",

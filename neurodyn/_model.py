@@ -131,6 +131,10 @@ class AbstractBoundedState(eqx.Module):
         """Unit and allowed range of leaves of the state by path."""
 
 
+class AbstractCoherent(eqx.Module):
+    """A model in which a number that is not finite makes all others so within a step or two: one element of each leaf of its state tells."""
+
+
 class AbstractPreparable(eqx.Module):
     """A part of a model or a stimulus with work that is the same at every instant of a run."""
 

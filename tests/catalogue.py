@@ -8,7 +8,18 @@ import jax.numpy as jnp
 import lineax as lx
 
 import neurodyn as nd
-from neurodyn.channels import HCurrent, Leak, Potassium, SlowPotassium, SlowSodium, Sodium
+from neurodyn.channels import (
+    CalciumPool,
+    HCurrent,
+    HighVoltageCalcium,
+    Leak,
+    LowVoltageCalcium,
+    Potassium,
+    SKPotassium,
+    SlowPotassium,
+    SlowSodium,
+    Sodium,
+)
 from neurodyn.kinetics import InfTau
 
 
@@ -122,6 +133,20 @@ def _slow_cell() -> nd.PointCell:
     return nd.PointCell(channels)
 
 
+def calcium_point_cell() -> nd.PointCell:
+    """Hodgkin and Huxley's membrane with calcium channels, calcium, and potassium that follows it, from parts of the library."""
+    channels = {
+        "na": Sodium(),
+        "k": Potassium(),
+        "leak": Leak(),
+        "hva": HighVoltageCalcium(0.5),
+        "lva": LowVoltageCalcium(0.2),
+        "ca": CalciumPool(tau=20.0),
+        "sk": SKPotassium(1.0),
+    }
+    return nd.PointCell(channels)
+
+
 def entries() -> dict[str, Entry]:
     """The catalogue by name."""
     hh = nd.HodgkinHuxley()
@@ -132,6 +157,7 @@ def entries() -> dict[str, Entry]:
         "absolute": Entry(hh.to_absolute(5000.0), 50.0 * drive),
         "point_cell": Entry(_inf_tau_cell(), drive),
         "slow_gates": Entry(_slow_cell(), drive),
+        "calcium_channels": Entry(calcium_point_cell(), drive),
         "morris_lecar": Entry(nd.MorrisLecar.snic(), 8.0 * drive),
         "wang_buzsaki": Entry(nd.WangBuzsaki(), drive),
         "reduced_traub_miles": Entry(nd.ReducedTraubMiles(), drive),

@@ -61,7 +61,7 @@ def test_importing_the_package_does_not_import_jax():
 # Imports run from the right of this list to the left only; modules of one entry may import one another.
 _LAYERS = [
     {"_types"},
-    {"_numerics", "_paths", "_files", "_reducer", "_table"},
+    {"_numerics", "_tree", "_paths", "_files", "_reducer", "_table"},
     {"_parameter"},
     {"_model", "_describe", "_configure"},
     {"_solver", "_stimulus", "_clamped", "kinetics"},
@@ -126,7 +126,7 @@ def test_public_names_are_there_and_documented(name):
 
 
 @pytest.mark.parametrize(
-    "name", ["channels", "kinetics", "points", "fitting", "analysis", "io", "plot", "reducers", "templates", "ann"]
+    "name", ["channels", "kinetics", "points", "fitting", "analysis", "io", "plot", "reducers", "templates", "ann", "cells"]
 )
 def test_public_names_of_submodules_are_documented(name):
     module = getattr(nd, name)

@@ -20,6 +20,9 @@ _FEWEST = 8
 #: Members of a block whose time step does something more, such as a reset, if any of them has reason to: with many there is always one that has.
 _FEW = 64
 
+#: Members of a block whose time step solves equations on a tree: as fast as it gets from so many on, and not much slower from four on.
+_CELLS = 16
+
 #: How many bytes of state the members of a block have together. On a CPU a value needs the state and little else, a gradient about fifteen times as much;
 #: all that should stay in the fastest cache. Accelerators want all the members they can get at once.
 _STATE = {"value": 2**14, "gradient": 2**12}
@@ -121,6 +124,8 @@ class _Members(eqx.Module):
 
 def block_size(jaxpr: Any, purpose: Literal["value", "gradient"]) -> int:
     """How many members of a program a block has."""
+    if _on_cpu() and _solves_trees(jaxpr):
+        return _CELLS
     _, state, most = _longest_loop(jaxpr, 1)
     return min(lanes(state, purpose), most)
 
@@ -153,6 +158,11 @@ def _longest_loop(jaxpr: Any, times: int) -> tuple[int, int, int]:
         for part in _parts(eqn):
             found.append(_longest_loop(part, inner))
     return max(found)
+
+
+def _solves_trees(jaxpr: Any) -> bool:
+    """Whether there is a tree of compartments."""
+    return any(eqn.primitive.name == "tree_solve" or any(map(_solves_trees, _parts(eqn))) for eqn in jaxpr.eqns)
 
 
 def _branches(jaxpr: Any) -> bool:

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import jax.tree_util as jtu
 import numpy as np
 
-from .._model import AbstractNeuron, AbstractSpikingNeuron, Problem, term
+from .._model import AbstractCoherent, AbstractNeuron, AbstractSpikingNeuron, Problem, term
 from .._numerics import all_finite, nan_where
 from .._reducer import AbstractReducer, Samples
 from .._solver import AbstractLeapfrog
@@ -110,7 +110,9 @@ class _Stepper(eqx.Module):
         y = self.synchronised(carry, k)
         record = recorder(self.model, 0.0, y, lambda: self.stimulus.at(self._time(k)))
         # Zero, or NaN where a leaf is not finite: cheaper than asking each of them. What is not finite stays so.
-        poison = jax.lax.stop_gradient(0.0 * sum(x.reshape(-1)[0] for x in jtu.tree_leaves(carry.y)))
+        leaves = jtu.tree_leaves(carry.y)
+        seen = [x.reshape(-1)[0] for x in leaves] if isinstance(self.model, AbstractCoherent) else map(jnp.sum, leaves)
+        poison = jax.lax.stop_gradient(0.0 * sum(seen))
         return jtu.tree_map(lambda x: x + poison, record)
 
     def margin(self, carry: _Carry, k) -> FloatArray | None:

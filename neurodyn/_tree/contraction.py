@@ -31,30 +31,37 @@ class _Plan(NamedTuple):
 
 
 def contract(tree: Tree, load: jax.Array, coupling: jax.Array, right: jax.Array) -> jax.Array:
-    """As `tree_solve`, of arrays of one rank with the nodes along the first axis.
+    """As `tree_solve`, of arrays of one rank with the nodes along the last axis.
 
     A node with two neighbours, or with one, leaves an equivalent circuit behind (a chain's end is raked off, its inner nodes are compressed), so the rest is a
     tree again. Half of a chain and all tips go in one round: the number of rounds grows with the logarithm of the size.
     """
     order, rounds = _plan(tree)
-    load, right = load[order], right[order]
-    edges = jnp.concatenate([jnp.zeros_like(coupling[:1]), coupling])  # 0 is none; the root's own is never looked at
+    load, right = load[..., order], right[..., order]
+    edges = jnp.concatenate([jnp.zeros_like(coupling[..., :1]), coupling], axis=-1)  # 0 is none; the root's own is never looked at
     gone = []
     for this in rounds:
         m = this.count
-        left, right_ = edges[this.edges[0]], edges[this.edges[1]]
-        total = 1 / (load[:m] + left + right_)
+        left, right_ = edges[..., this.edges[0]], edges[..., this.edges[1]]
+        total = 1 / (load[..., :m] + left + right_)
         shares = left * total, right_ * total
         bridge = left * shares[1]
-        none = jnp.zeros_like(load[:1] * bridge[:1])
-        gone.append((right[:m] * total, *shares))
-        given = [jnp.concatenate([*(share * x[:m] for share in shares), none * x[:1]]) for x in (load, right)]
-        load, right = (x[m:] + g[this.received[0]] + g[this.received[1]] for x, g in zip((load, right), given, strict=True))
-        edges = jnp.concatenate([jnp.broadcast_to(edges, (edges.shape[0], *bridge.shape[1:])), bridge])
+        gone.append((right[..., :m] * total, *shares))
+        load, right = (_received(x, shares, this) for x in (load, right))
+        edges = jnp.broadcast_to(edges, (*bridge.shape[:-1], edges.shape[-1]))
+        edges = jnp.concatenate([edges, bridge], axis=-1)
     x = right / load
     for this, (own, *shares) in zip(reversed(rounds), reversed(gone), strict=True):
-        x = jnp.concatenate([own + shares[0] * x[this.neighbours[0]] + shares[1] * x[this.neighbours[1]], x])
-    return x[np.argsort(order)]
+        ends = (x[..., this.neighbours[side]] for side in (0, 1))
+        x = jnp.concatenate([own + sum(share * end for share, end in zip(shares, ends, strict=True)), x], axis=-1)
+    return x[..., np.argsort(order)]
+
+
+def _received(x: jax.Array, shares: tuple[jax.Array, jax.Array], this: _Round) -> jax.Array:
+    """What the nodes that are left have, with what they receive from those that go."""
+    given = [share * x[..., : this.count] for share in shares]
+    given = jnp.concatenate([*given, jnp.zeros_like(given[0][..., :1])], axis=-1)
+    return x[..., this.count :] + given[..., this.received[0]] + given[..., this.received[1]]
 
 
 @functools.lru_cache(maxsize=64)

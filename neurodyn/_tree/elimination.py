@@ -8,36 +8,40 @@ from .topology import Tree
 
 
 def eliminate(tree: Tree, load: jax.Array, coupling: jax.Array, right: jax.Array) -> jax.Array:
-    """As `tree_solve`, of arrays of one rank with the nodes along the first axis."""
-    lanes = np.broadcast_shapes(load.shape, coupling.shape, right.shape)[1:]
-    load, right = (jnp.broadcast_to(x, (tree.size, *lanes)) for x in (load, right))
+    """As `tree_solve`, of arrays of one rank with the nodes along the last axis."""
+    shape = np.broadcast_shapes(load.shape, coupling.shape, right.shape)
+    load, right = jnp.broadcast_to(load, shape), jnp.broadcast_to(right, shape)
     below_root = tree.downwards[1:]
+    by_node = jnp.moveaxis(coupling, -1, 0)
 
     def edges(nodes):
-        return jnp.asarray(nodes), jnp.asarray(tree.parents[nodes]), coupling[nodes]
+        return jnp.asarray(nodes), jnp.asarray(tree.parents[nodes]), by_node[nodes]
 
     def up(carry, edge):
         load, right = carry
         node, parent, coupling = edge
-        own = _row(load, node)
+        own = _at(load, node)
         share = coupling / (own + coupling)
-        load = _set_row(load, parent, _row(load, parent) + share * own)
-        return (load, _set_row(right, parent, _row(right, parent) + share * _row(right, node))), None
+        load = _set(load, parent, _at(load, parent) + share * own)
+        return (load, _set(right, parent, _at(right, parent) + share * _at(right, node))), None
 
     (load, right), _ = jax.lax.scan(up, (load, right), edges(below_root[::-1]))
 
     def down(x, edge):
         node, parent, coupling = edge
-        value = (_row(right, node) + coupling * _row(x, parent)) / (_row(load, node) + coupling)
-        return _set_row(x, node, value), None
+        return _set(x, node, (_at(right, node) + coupling * _at(x, parent)) / (_at(load, node) + coupling)), None
 
-    x = jnp.zeros_like(right).at[tree.root].set(right[tree.root] / load[tree.root])
+    root = tree.root
+    x = jnp.zeros_like(right).at[..., root].set(right[..., root] / load[..., root])
     return jax.lax.scan(down, x, edges(below_root))[0]
 
 
-def _row(x: jax.Array, index: jax.Array) -> jax.Array:
-    return jax.lax.dynamic_index_in_dim(x, index, keepdims=False, allow_negative_indices=False)
+# Lanes are not side by side in memory. To have them so would cost two transpositions, which is more than it gains.
 
 
-def _set_row(x: jax.Array, index: jax.Array, row: jax.Array) -> jax.Array:
-    return jax.lax.dynamic_update_index_in_dim(x, row, index, 0, allow_negative_indices=False)
+def _at(x: jax.Array, node: jax.Array) -> jax.Array:
+    return jax.lax.dynamic_index_in_dim(x, node, -1, keepdims=False, allow_negative_indices=False)
+
+
+def _set(x: jax.Array, node: jax.Array, value: jax.Array) -> jax.Array:
+    return jax.lax.dynamic_update_index_in_dim(x, value, node, -1, allow_negative_indices=False)

@@ -1,6 +1,7 @@
 """The operations on trees as JAX primitives, differentiable any number of times: the derivative of a solve is another solve, and no gradient runs through an
 elimination."""
 
+import functools
 from collections.abc import Callable
 
 import jax
@@ -45,7 +46,7 @@ def tree_solve(tree: Tree, load: jax.Array, coupling: jax.Array, right: jax.Arra
 
 def take(x: jax.Array, index: tuple[int, ...]) -> jax.Array:
     """`x[index]` along the first axis; shape (m,)."""
-    return _take.bind(x, index=index, size=x.shape[0])
+    return _take.bind(x, index=index, size=x.shape[-1])
 
 
 def put(x: jax.Array, index: tuple[int, ...], size: int) -> jax.Array:
@@ -55,26 +56,25 @@ def put(x: jax.Array, index: tuple[int, ...], size: int) -> jax.Array:
 
 def _take_of(x: jax.Array, *, index: tuple[int, ...], size: int) -> jax.Array:
     del size
-    return x[np.asarray(index)]
+    return x[..., np.asarray(index)]
 
 
 def _put_of(x: jax.Array, *, index: tuple[int, ...], size: int) -> jax.Array:
-    return jnp.zeros((size, *x.shape[1:]), x.dtype).at[np.asarray(index)].add(x)
+    return jnp.zeros((*x.shape[:-1], size), x.dtype).at[..., np.asarray(index)].add(x)
 
 
 def _drops_of(x: jax.Array, *, tree: Tree) -> jax.Array:
-    return x - x[np.where(tree.parents < 0, tree.root, tree.parents)]
+    return x - x[..., np.where(tree.parents < 0, tree.root, tree.parents)]
 
 
 def _divergence_of(flow: jax.Array, *, tree: Tree) -> jax.Array:
-    flow = flow.at[tree.root].set(0)
-    padded = jnp.concatenate([flow, jnp.zeros_like(flow[:1])])
-    arrived = sum(padded[child] for child in _ranked_children(tree, 2))
-    total = flow - arrived
+    flow = jnp.where(np.arange(tree.size) == tree.root, 0, flow)
+    padded = jnp.concatenate([flow, jnp.zeros_like(flow[..., :1])], axis=-1)
+    total = flow - sum(padded[..., child] for child in _ranked_children(tree, 2))
     more = [(node, child) for node, children in enumerate(tree.children) for child in children[2:]]
     if more:
         nodes, children = np.asarray(more).T
-        total = total.at[nodes].add(-flow[children])
+        total = total.at[..., nodes].add(-flow[..., children])
     return total
 
 
@@ -91,28 +91,33 @@ def _solution_of(load: jax.Array, coupling: jax.Array, right: jax.Array, *, tree
 
 
 def _solution_on_cpu(load: jax.Array, coupling: jax.Array, right: jax.Array, *, tree: Tree) -> jax.Array:
-    # One lane: the nodes of a round fill the vectors. Many lanes: they do, and node by node is less work.
-    return (contract if right.ndim == 1 else eliminate)(tree, load, coupling, right)
+    # One lane: many nodes at once fill the vectors of the processor. Many lanes: node by node is less work.
+    return (contract if right.size == tree.size else eliminate)(tree, load, coupling, right)
 
 
 def _primitive(name: str, function: Callable, length: Callable[..., int], on_cpu: Callable | None = None) -> Primitive:
-    """A primitive over nodes along the first axis of its arguments; further axes are lanes, of one or of all. The length of its result follows from its
+    """A primitive over nodes along the last axis of its arguments; axes before it are lanes, of one or of all. The length of its result follows from its
     parameters."""
     primitive = Primitive(name)
-    primitive.def_impl(lambda *args, **params: jax.jit(lambda *args: primitive.bind(*args, **params))(*args))
+
+    @functools.lru_cache(maxsize=256)
+    def compiled(params):
+        return jax.jit(lambda *args: primitive.bind(*args, **dict(params)))
+
+    primitive.def_impl(lambda *args, **params: compiled(tuple(sorted(params.items())))(*args))
 
     @primitive.def_abstract_eval
     def _(*avals, **params):
-        lanes = np.broadcast_shapes(*(aval.shape[1:] for aval in avals))
-        return avals[0].update(shape=(length(**params), *lanes), weak_type=False)
+        lanes = np.broadcast_shapes(*(aval.shape[:-1] for aval in avals))
+        return avals[0].update(shape=(*lanes, length(**params)), weak_type=False)
 
     mlir.register_lowering(primitive, mlir.lower_fun(function, multiple_results=False))
     if on_cpu is not None:
         mlir.register_lowering(primitive, mlir.lower_fun(on_cpu, multiple_results=False), platform="cpu")
 
     def batched(args, axes, **params):
-        args = [x[..., None] if axis is None else jnp.moveaxis(x, axis, -1) for x, axis in zip(args, axes, strict=True)]
-        return primitive.bind(*args, **params), args[0].ndim - 1
+        args = [x[None] if axis is None else jnp.moveaxis(x, axis, 0) for x, axis in zip(args, axes, strict=True)]
+        return primitive.bind(*args, **params), 0
 
     batching.primitive_batchers[primitive] = batched
     return primitive

@@ -7,7 +7,7 @@ import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 
-from .._model import AbstractBoundedState, AbstractPreparable, AbstractSpikingNeuron, Linearised
+from .._model import AbstractBoundedState, AbstractCoherent, AbstractPreparable, AbstractSpikingNeuron, Linearised
 from .._parameter import ParameterInfo, parameter, validate
 from .._paths import match, named_leaves
 from .._types import BoolArray, FloatArray, Parameter, RealScalar, State
@@ -34,7 +34,7 @@ class _Ready(eqx.Module):
     weights: FloatArray
 
 
-class Cell(AbstractSpikingNeuron, AbstractBoundedState, AbstractPreparable):
+class Cell(AbstractSpikingNeuron, AbstractBoundedState, AbstractPreparable, AbstractCoherent):
     """A cell with a shape: compartments with mechanisms in their membranes, coupled along the cell.
 
     `Cell(morphology, {"na": Sodium(), "k": Potassium(), "leak": Leak(), "h": On("apical", HCurrent(), g=Exponential(1.7, 323.0))})`

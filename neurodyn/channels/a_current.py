@@ -28,5 +28,7 @@ class ACurrent(AbstractChannel):
     a: AbstractGate = eqx.field(default_factory=_activation)
     b: AbstractGate = eqx.field(default_factory=_inactivation)
 
+    ion = "k"
+
     def current(self, v: FloatArray, x: dict[str, FloatArray]) -> FloatArray:
         return self.g * x["a"] ** 3 * x["b"] * (v - self.e)

@@ -22,5 +22,7 @@ class BarnacleCalcium(AbstractChannel):
     e: Parameter = parameter(120.0, unit="mV", lower=-200.0, upper=200.0, spread=10.0, potential=True)
     m: AbstractGate = eqx.field(default_factory=_activation)
 
+    ion = "ca"
+
     def current(self, v: FloatArray, x: dict[str, FloatArray]) -> FloatArray:
         return self.g * x["m"] * (v - self.e)

@@ -22,5 +22,7 @@ class BarnaclePotassium(AbstractChannel):
     e: Parameter = parameter(-84.0, unit="mV", lower=-200.0, upper=200.0, spread=10.0, potential=True)
     w: AbstractGate = eqx.field(default_factory=_activation)
 
+    ion = "k"
+
     def current(self, v: FloatArray, x: dict[str, FloatArray]) -> FloatArray:
         return self.g * x["w"] * (v - self.e)

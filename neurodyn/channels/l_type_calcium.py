@@ -27,5 +27,7 @@ class LTypeCalcium(AbstractChannel):
     q: AbstractGate = eqx.field(default_factory=_activation)
     r: AbstractGate = eqx.field(default_factory=_inactivation)
 
+    ion = "ca"
+
     def current(self, v: FloatArray, x: dict[str, FloatArray]) -> FloatArray:
         return self.g * x["q"] ** 2 * x["r"] * (v - self.e)

@@ -24,6 +24,8 @@ class Potassium(AbstractChannel):
     e: Parameter = parameter(-77.0, unit="mV", lower=-200.0, upper=200.0, spread=10.0, potential=True)
     n: AbstractGate = eqx.field(default_factory=_activation)
 
+    ion = "k"
+
     @classmethod
     def traub_miles(cls, g: float, e: float, threshold: float, q10: Q10 | None = None) -> Self:
         """That of hippocampal and cortical pyramidal cells. `threshold` (mV) is the `shift` of the gate, V_T of the source.

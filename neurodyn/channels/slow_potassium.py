@@ -24,6 +24,8 @@ class SlowPotassium(AbstractChannel):
     e: Parameter = parameter(-100.0, unit="mV", lower=-200.0, upper=200.0, spread=10.0, potential=True)
     z: AbstractGate = eqx.field(default_factory=_activation)
 
+    ion = "k"
+
     @classmethod
     def after_hyperpolarisation(cls) -> Self:
         """One that opens with spikes only, by their width over the time constant with each: the calcium-activated currents, where calcium itself is not

@@ -28,6 +28,8 @@ class SlowSodium(AbstractChannel):
     h: AbstractGate = eqx.field(default_factory=lambda: Sodium().h)
     s: AbstractGate = eqx.field(default_factory=_slow_inactivation)
 
+    ion = "na"
+
     @classmethod
     def traub_miles(cls, g: float, e: float, threshold: float, q10: Q10 | None = None) -> Self:
         """With the fast gates of hippocampal and cortical pyramidal cells, as `Sodium.traub_miles` has them."""

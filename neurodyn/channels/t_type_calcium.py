@@ -29,5 +29,7 @@ class TTypeCalcium(AbstractChannel):
     s: AbstractGate = eqx.field(default_factory=_activation)
     u: AbstractGate = eqx.field(default_factory=_inactivation)
 
+    ion = "ca"
+
     def current(self, v: FloatArray, x: dict[str, FloatArray]) -> FloatArray:
         return self.g * x["s"] ** 2 * x["u"] * (v - self.e)

@@ -1,6 +1,8 @@
 """Pictures. Every function draws into the axes it is given, or into new ones, and returns them; needs the extra `plot`."""
 
 from .branches import bifurcation as bifurcation
+from .cell import cell as cell
+from .channel import channel as channel
 from .determined import (
     gradient_health as gradient_health,
     posterior as posterior,

@@ -1,6 +1,7 @@
 """The shape of a cell: a tree of sections."""
 
 import dataclasses
+import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
@@ -57,6 +58,22 @@ class Morphology:
         source = f" from {self.source!r}" if self.source else ""
         count = len(self.sections)
         return f"<Morphology{source}: {count} sections, {self.lengths.sum():.6g} um, {self.areas.sum():.6g} um2>"
+
+    @cached_property
+    def _digest(self) -> str:
+        """What the sections amount to: two morphologies with the same one make the same program."""
+        found = hashlib.sha256()
+        for section in self.sections:
+            found.update(repr((section.type, section.parent, section.at, section.name, len(section.points))).encode())
+            found.update(section.points.tobytes() + section.diameters.tobytes())
+        return found.hexdigest()
+
+    def __eq__(self, other: object) -> bool:
+        """Whether the sections are the same, wherever they come from."""
+        return isinstance(other, Morphology) and self._digest == other._digest
+
+    def __hash__(self) -> int:
+        return hash(self._digest)
 
     @staticmethod
     def build(sections: Iterable[Section]) -> "Morphology":

@@ -1,0 +1,1 @@
+"""Cells with a morphology against NEURON, Arbor and Jaxley on the same file: `python -m benchmarks.cells`."""

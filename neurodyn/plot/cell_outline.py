@@ -1,0 +1,119 @@
+"""The outlines of the compartments of a cell, seen from one side."""
+
+import dataclasses
+
+import numpy as np
+
+from ..cells.layout import Layout
+from ..cells.morphology.section import SOMA, Section
+
+
+_ROUND = 33  # points along a soma that is drawn as a ball, and around a cylinder that is seen from its end
+
+
+@dataclasses.dataclass(frozen=True)
+class Pieces:
+    """The rows of cones of all compartments, one after the other.
+
+    **Fields:** `points`, shape (m, 3), um; `radii`, shape (m,), um; `section`, of each point, shape (m,); `begin`, `end`: the first and the last point of each
+    compartment, shape (n,); neighbours share one.
+    """
+
+    points: np.ndarray
+    radii: np.ndarray
+    section: np.ndarray
+    begin: np.ndarray
+    end: np.ndarray
+
+
+def pieces(layout: Layout) -> Pieces:
+    """The cones of a cell, cut where its compartments end. A soma as long as it is wide stands for a ball, and becomes one."""
+    parts = [_ball(s) if _stands_for_a_ball(s) else (s.points, s.diameters / 2, s.arc) for s in layout.morphology.sections]
+    counts = np.asarray(layout.counts)
+    lengths = np.asarray([arc[-1] for _, _, arc in parts])
+    # One coordinate for the whole cell, in which no two sections meet.
+    offsets = np.concatenate([[0.0], np.cumsum(lengths + 1.0)[:-1]])
+    along = np.concatenate([arc + offset for (_, _, arc), offset in zip(parts, offsets, strict=True)])
+    points = np.concatenate([p for p, _, _ in parts])
+    radii = np.concatenate([r for _, r, _ in parts])
+    owner = np.repeat(np.arange(len(parts)), [len(r) for _, r, _ in parts])
+    section = layout.section
+    inner = np.arange(layout.size) > layout.first[section]  # all but the first compartment of a section begin with a cut
+    step = (np.arange(layout.size) - layout.first[section]) / counts[section]
+    cuts = (offsets[section] + step * lengths[section])[inner]
+    where = np.searchsorted(along, cuts)
+    cut_points = np.stack([np.interp(cuts, along, points[:, i]) for i in range(3)], axis=1)
+    first, last = np.searchsorted(owner, np.arange(len(parts))), np.searchsorted(owner, np.arange(len(parts)), side="right") - 1
+    at = where + np.arange(cuts.size)  # of the cuts among all points
+    shift = np.searchsorted(where, np.arange(len(along)), side="right")  # cuts before each point
+    begin, end = (first + shift[first])[section], (last + shift[last])[section]
+    begin[inner] = at
+    end[:-1][inner[1:]] = at
+    return Pieces(
+        np.insert(points, where, cut_points, axis=0),
+        np.insert(radii, where, np.interp(cuts, along, radii)),
+        np.insert(owner, where, section[inner]),
+        begin,
+        end,
+    )
+
+
+def outlines(cut: Pieces, columns: tuple[int, int]) -> tuple[list[np.ndarray], np.ndarray]:
+    """The outline of each compartment as a polygon in um, and their mean depths along the line of sight, shape (n,).
+
+    The sides are one radius off the middle line, at right angles to it as seen; so a wide branch is as wide from whatever side.
+    """
+    flat = cut.points[:, columns]
+    tangents = _tangents(flat, cut.section)
+    normals = np.stack([-tangents[:, 1], tangents[:, 0]], axis=1) * cut.radii[:, None]
+    left, right = flat + normals, flat - normals
+    turn = np.linspace(0.0, 2 * np.pi, _ROUND)
+    circle = np.stack([np.cos(turn), np.sin(turn)], axis=1)
+    shapes = []
+    for a, b in zip(cut.begin.tolist(), (cut.end + 1).tolist(), strict=True):
+        widest = a + int(np.argmax(cut.radii[a:b]))
+        if np.ptp(flat[a:b], axis=0).max() < 0.2 * cut.radii[widest]:
+            shapes.append(flat[widest] + cut.radii[widest] * circle)  # seen from its end
+        else:
+            shapes.append(np.concatenate([left[a:b], right[a:b][::-1]]))
+    (depth,) = {0, 1, 2} - set(columns)
+    towards = 1.0 if (columns[0] + 1) % 3 == columns[1] else -1.0  # axes are right-handed
+    height = cut.points[:, depth]
+    return shapes, towards * (height[cut.begin] + height[cut.end]) / 2
+
+
+def _tangents(flat: np.ndarray, section: np.ndarray) -> np.ndarray:
+    """Unit vectors along the middle line at each point, shape (m, 2): between the two pieces that meet there, passing over those without extent."""
+    m = len(flat)
+    step = np.diff(flat, axis=0)
+    length = np.hypot(step[:, 0], step[:, 1])
+    real = (section[1:] == section[:-1]) & (length > 1e-9)
+    unit = np.where(real[:, None], step / np.where(real, length, 1.0)[:, None], 0.0)
+    before = np.maximum.accumulate(np.concatenate([[-1], np.where(real, np.arange(m - 1), -1)]))
+    after = np.minimum.accumulate(np.concatenate([np.where(real, np.arange(m - 1), m), [m]])[::-1])[::-1]
+
+    def direction(index, valid):
+        index = np.clip(index, 0, m - 2)
+        return np.where((valid & (section[index] == section))[:, None], unit[index], 0.0)
+
+    back, forth = direction(before, before >= 0), direction(after, after < m)
+    total = back + forth
+    size = np.hypot(total[:, 0], total[:, 1])
+    turns_round = size < 1e-6
+    total = np.where(turns_round[:, None], forth, total)
+    size = np.hypot(total[:, 0], total[:, 1])
+    return np.where(size[:, None] > 0, total / np.where(size > 0, size, 1.0)[:, None], [1.0, 0.0])
+
+
+def _stands_for_a_ball(section: Section) -> bool:
+    width = section.diameters
+    straight = np.linalg.norm(section.points[-1] - section.points[0])
+    return section.type == SOMA and np.ptp(width) == 0.0 and abs(section.length / width[0] - 1) < 0.01 and abs(straight / width[0] - 1) < 0.01
+
+
+def _ball(section: Section) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Points, radii and arc of the ball with the area of a cylinder as long as it is wide."""
+    a, b, radius = section.points[0], section.points[-1], section.diameters[0] / 2
+    turn = np.linspace(0.0, np.pi, _ROUND)
+    part = (1 - np.cos(turn)) / 2
+    return a + part[:, None] * (b - a), radius * np.sin(turn), part * section.length
