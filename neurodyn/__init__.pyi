@@ -38,7 +38,7 @@ from ._simulate import (
     simulate as simulate,
     vmap as vmap,
 )
-from ._solver import Staggered as Staggered, Staggered4 as Staggered4
+from ._solver import Rodas5P as Rodas5P, Staggered as Staggered, Staggered4 as Staggered4
 from ._stimulus import (
     AbstractStimulus as AbstractStimulus,
     Alpha as Alpha,

@@ -28,6 +28,25 @@ class AbstractFlow(eqx.Module):
         """The leaf `dt` ms later, given its value and its rate of change now."""
 
 
+class AbstractCoupledFlow(AbstractFlow):
+    """How voltages that are coupled move: what a flow has to know so that implicit solvers need no dense matrix.
+
+    `K` stands for minus the part of their Jacobian block that is due to the coupling: zero for voltages that are all the same.
+    """
+
+    @abstractmethod
+    def solve(self, load: FloatArray, factor: RealScalar, right: FloatArray, transposed: bool) -> FloatArray:
+        """The solution x of `load x + factor K x = right`, or with the transpose of K; shape (n,).
+
+        **Arguments:** `load`, shape (n,); `factor`; `right`, shape (n,).
+        """
+
+    @abstractmethod
+    def places(self, model: Any, y: State) -> Any:
+        """A pytree like the state `y` of the model that gave the flow: for each leaf which elements of the voltages its elements go with, a tuple of
+        indices, or None if they are the same one by one."""
+
+
 class Linearised(eqx.Module):
     """The right-hand side of a model at one point, and how fast each part of the state relaxes.
 
@@ -170,7 +189,17 @@ def prepare(tree: Any) -> Any:
     return jtu.tree_map(lambda node: node.prepare() if is_leaf(node) else node, tree, is_leaf=is_leaf)
 
 
-class Problem(eqx.Module):
+class AbstractProblem(eqx.Module):
+    """What solvers that know the structure of models find as the `args` of a Diffrax solve."""
+
+    model: eqx.AbstractVar[AbstractNeuron]
+
+    @abstractmethod
+    def dynamics(self, t: RealScalar, y: State) -> Linearised:
+        """Slope and decay of the model at the time `t` of the solver, under its drive."""
+
+
+class Problem(AbstractProblem):
     """The `args` of a Diffrax solve: Diffrax hands them untouched to vector field, solver, events and output functions, so every
     leaf of the model and of the drive gets gradients.
 
@@ -183,9 +212,12 @@ class Problem(eqx.Module):
     model: AbstractNeuron
     drive: Any
 
+    def dynamics(self, t: RealScalar, y: State) -> Linearised:
+        return self.model.dynamics(t, y, self.drive(t))
 
-def _slope(t, y, problem: Problem):
-    return problem.model.dynamics(t, y, problem.drive(t)).slope
+
+def _slope(t, y, problem: AbstractProblem):
+    return problem.dynamics(t, y).slope
 
 
 def term(model: AbstractNeuron) -> dfx.ODETerm:

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import jax.tree_util as jtu
 
-from .._model import AbstractNeuron, AbstractSpikingNeuron, Problem
+from .._model import AbstractNeuron, AbstractProblem, AbstractSpikingNeuron, Linearised, Problem
 from .._numerics import all_finite, nan_where, polynomial
 from .._stimulus import AbstractStimulus, Instant
 from .._types import FloatArray, RealScalar, State
@@ -55,10 +55,13 @@ class _Warp(eqx.Module):
         return self.fixed[i] + (t - self.moving[i]) / self.rate(i)
 
     def inside(self, s: RealScalar) -> FloatArray:
-        """Model time kept a hair off the ends of its segment, so that a stimulus shows the value it has within."""
+        """Model time kept a hair off the ends of its segment, so that a stimulus shows the value it has within. The derivatives are those of the model time there
+        too: a solver that asks for the derivative by time does so on an edge as often as not."""
         i = self.segment(s)
         hair = 8 * float(jnp.finfo(self.fixed.dtype).eps) * jnp.maximum(self.fixed[-1], 1.0)
-        return jnp.clip(self.model_time(s), self.moving[i] + hair, self.moving[i + 1] - hair)
+        t = self.model_time(s)
+        held = jax.lax.stop_gradient(jnp.clip(t, self.moving[i] + hair, self.moving[i + 1] - hair))
+        return held + (t - jax.lax.stop_gradient(t))
 
 
 class _WarpedDrive(eqx.Module):
@@ -71,16 +74,23 @@ class _WarpedDrive(eqx.Module):
         return self.stimulus.at(Instant(self.origin, 0, 1.0, t))
 
 
-class _Args(eqx.Module):
+class _Args(AbstractProblem):
     problem: Problem
     warp: _Warp
 
+    @property
+    def model(self) -> AbstractNeuron:  # pyright: ignore[reportIncompatibleVariableOverride]
+        return self.problem.model
+
+    def dynamics(self, t: RealScalar, y: State) -> Linearised:
+        """At solver time. The decay is that in model time: equal in value, and no derivative goes through it."""
+        rate = self.warp.rate(self.warp.segment(t))
+        found = self.problem.dynamics(self.warp.inside(t), y)
+        return Linearised(jtu.tree_map(lambda x: x * rate.astype(x.dtype), found.slope), found.decay)
+
 
 def _slope(s, y: State, args: _Args) -> State:
-    t = args.warp.inside(s)
-    rate = args.warp.rate(args.warp.segment(s))
-    slope = args.problem.model.dynamics(t, y, args.problem.drive(t)).slope
-    return jtu.tree_map(lambda x: x * rate.astype(x.dtype), slope)
+    return args.dynamics(s, y).slope
 
 
 def _margin(s, y: State, args: _Args) -> tuple[FloatArray, FloatArray, FloatArray]:

@@ -1,21 +1,23 @@
 """Voltages that are coupled along a cell."""
 
 import functools
+from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
+import jax.tree_util as jtu
 import numpy as np
 
-from .._model import AbstractFlow
+from .._model import AbstractCoupledFlow
 from .._tree import Tree, drops, laplacian, take, tree_solve
-from .._types import FloatArray, RealScalar
+from .._types import FloatArray, RealScalar, State
 
 
 #: A voltage near those of cells, mV: sums of differences from it are exact to more digits than sums of voltages.
 _NEAR = -65.0
 
 
-class Cable(AbstractFlow):
+class Cable(AbstractCoupledFlow):
     """`capacitance dv/dt = current - conductance (v - v now) - what flows away along the cell`, of the n compartments of a tree of nodes of which those from n on are
     junctions, points without a capacitance.
 
@@ -44,6 +46,23 @@ class Cable(AbstractFlow):
         load = (2 / dt) * self.capacitance + self.conductance
         middle = tree_solve(self.tree, self._extend(load), self.coupling, self._extend(load * now + self.current))
         return y + 2 * (middle[: y.shape[0]] - now)
+
+    def solve(self, load: FloatArray, factor: RealScalar, right: FloatArray, transposed: bool) -> FloatArray:
+        # The Laplacian L of the cell is symmetric, K = L / capacitance is not: the transposed equation is solved for x / capacitance.
+        own = self.capacitance
+        x = tree_solve(
+            self.tree, self._extend(own * load), factor * self.coupling, self._extend(right if transposed else own * right)
+        )[: own.shape[0]]
+        return own * x if transposed else x
+
+    def places(self, model: Any, y: State) -> Any:
+        """Those of a `Cell`: its mechanisms are at `where(name)`."""
+
+        def alike(name: str, states: Any) -> Any:
+            where = None if name == "v" else tuple(model.where(name).tolist())
+            return jtu.tree_map(lambda _: where, states)
+
+        return {name: alike(name, states) for name, states in y.items()}
 
     def slope(self, v: FloatArray) -> FloatArray:
         """The rate of change of each voltage, mV/ms, shape (n,)."""

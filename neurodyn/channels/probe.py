@@ -1,5 +1,6 @@
 """The probe that a new mechanism has to pass."""
 
+import functools
 from typing import Any
 
 import equinox as eqx
@@ -83,7 +84,11 @@ def _evaluate(part: Any, temperature: FloatArray, x: FloatArray, *inside: FloatA
     return {**slope, **decay, "current": part.outward(x, steady, temperature, ions)}
 
 
-@eqx.filter_jit  # compiled once per kind of mechanism
+#: Compiled once per kind of mechanism and run for a moment: what counts is the time of compilation.
+_OPTIONS = {"xla_backend_optimization_level": 0, "xla_cpu_use_fusion_emitters": False}
+
+
+@functools.partial(eqx.filter_jit, compiler_options=_OPTIONS)
 def _tabulate(part: Any, temperature: FloatArray, *columns: FloatArray) -> _Table:
     def one(*point):
         table: _Table = {}

@@ -1,6 +1,7 @@
 """The shape of a cell, and values on it."""
 
 from collections.abc import Mapping
+from itertools import cycle
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,9 @@ from .cell_drawn import VIEWS, Drawn, draw
 from .cell_outline import Pieces, pieces
 from .cell_scale import draw_scale
 from .cell_shape import Shape, Sites, layout_of, named_sites, per_compartment, place, region_colours, region_legend
+
+
+_MARKS = "os^Dv"
 
 
 def cell(
@@ -82,6 +86,7 @@ def cell_axes(ax: Any, cut: Pieces, view: str) -> Any:
             figure = ax.figure
             ax.remove()
             ax = figure.add_subplot(projection="3d")
+            ax.view_init(elev=15, azim=25, vertical_axis="y")
     elif (ax.name == "3d") != solid:
         raise ValueError(f"ax is not allowed for view = {view!r}: must be axes {'with' if solid else 'without'} projection='3d'")
     ax.set_axis_off()
@@ -122,23 +127,23 @@ def colour_bar(ax: Any, drawn: Drawn, label: str) -> Any:
 
 
 def draw_marks(ax: Any, layout: Layout, view: str, sites: Mapping[str, tuple[str, ...]]) -> None:
-    """Circles at places, of each group the first with its label."""
+    """Marks at places, of each group one kind, and its label at the first."""
     from matplotlib.patheffects import withStroke
 
     columns, sections = list(VIEWS[view]), layout.morphology.sections
     middle = np.mean([section.points.mean(0) for section in sections], axis=0)[columns]
-    for name, group in sites.items():
+    for marker, (name, group) in zip(cycle(_MARKS), sites.items(), strict=False):
         for i, (section, x) in enumerate(place(layout, site) for site in group):
             own = sections[section]
             at = [float(np.interp(x * own.length, own.arc, own.points[:, c])) for c in columns]
             style: dict[str, Any] = dict(markersize=6, markerfacecolor="white", markeredgecolor=DATA, markeredgewidth=1.4)
-            ax.plot(*[[c] for c in at], "o", zorder=5, **style)
+            ax.plot(*[[c] for c in at], marker, zorder=5, **style)
             if i:
                 continue
             side = 1 if at[0] >= middle[0] else -1
             text = dict(fontsize="small", color=DATA, path_effects=[withStroke(linewidth=2.5, foreground="white")], zorder=6)
             if view == "3d":
-                ax.text(*at, f"  {name}", **text)
+                ax.text(*at, f"   {name}", **text)
             else:
                 align = "left" if side > 0 else "right"
                 ax.annotate(name, at, (7 * side, 5), textcoords="offset points", ha=align, **text)

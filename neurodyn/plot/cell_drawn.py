@@ -49,18 +49,20 @@ class Drawn:
 
 def draw(ax: Any, layout: Layout, cut: Pieces, view: str) -> Drawn:
     """Add the compartments to axes, without colours as yet."""
-    return _solid(ax, cut) if view == "3d" else _flat(ax, layout, cut, VIEWS[view])
+    return _solid(ax, layout, cut) if view == "3d" else _flat(ax, layout, cut, VIEWS[view])
 
 
 def _flat(ax: Any, layout: Layout, cut: Pieces, columns: tuple[int, ...]) -> Drawn:
     """Polygons, those nearest to the eye last, but the soma on top."""
-    from matplotlib.collections import PolyCollection
+    from matplotlib.collections import LineCollection, PolyCollection
 
     shapes, depth = outlines(cut, columns)
     soma = np.asarray([section.type == SOMA for section in layout.morphology.sections])[layout.section]
     order = np.lexsort((depth, soma))
     collection = PolyCollection([shapes[i] for i in order], linewidths=_THIN, joinstyle="round", edgecolors="face", zorder=2)
     ax.add_collection(collection, autolim=False)
+    gaps = LineCollection(_gaps(layout)[:, :, columns], colors=MUTED, linewidths=0.8, zorder=1)
+    ax.add_collection(gaps, autolim=False)
     corners = np.concatenate(shapes)
     ax.update_datalim([corners.min(0), corners.max(0)])
     ax.set_aspect("equal")
@@ -69,7 +71,19 @@ def _flat(ax: Any, layout: Layout, cut: Pieces, columns: tuple[int, ...]) -> Dra
     return Drawn(collection, order)
 
 
-def _solid(ax: Any, cut: Pieces) -> Drawn:
+def _gaps(layout: Layout) -> np.ndarray:
+    """Lines from where sections are attached to where they begin, if that is outside of what carries them, shape (gaps, 2, 3): files leave out the
+    way through a soma, which the model does not have either."""
+    sections, lines = layout.morphology.sections, []
+    for section in sections[1:]:
+        parent = sections[int(section.parent)]  # type: ignore[arg-type]
+        middle = [np.interp(section.at * parent.length, parent.arc, parent.points[:, c]) for c in range(3)]
+        if np.linalg.norm(section.points[0] - middle) > 1.05 * parent.diameters.max() / 2:
+            lines.append([middle, section.points[0]])
+    return np.asarray(lines, float).reshape(-1, 2, 3)
+
+
+def _solid(ax: Any, layout: Layout, cut: Pieces) -> Drawn:
     """A line for each cone."""
     from mpl_toolkits.mplot3d.art3d import Line3DCollection
 
@@ -79,10 +93,13 @@ def _solid(ax: Any, cut: Pieces) -> Drawn:
     lines = np.stack([cut.points[first], cut.points[first + 1]], axis=1)
     low, high = (cut.points - cut.radii[:, None]).min(0), (cut.points + cut.radii[:, None]).max(0)
     ax.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]), zlim=(low[2], high[2]))
-    ax.set_box_aspect(high - low, zoom=1.25)
+    ax.set_box_aspect(high - low, zoom=1.15)
     widths = np.maximum((cut.radii[first] + cut.radii[first + 1]) * _points_per_um(ax, (low + high) / 2), _THINNEST)
     collection = Line3DCollection(lines, linewidths=widths, capstyle="round")
     ax.add_collection3d(collection, autolim=False)
+    gaps = _gaps(layout)
+    if len(gaps):
+        ax.add_collection3d(Line3DCollection(gaps, colors=MUTED, linewidths=0.8), autolim=False)
     return Drawn(collection, owner)
 
 

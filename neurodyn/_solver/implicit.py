@@ -1,0 +1,219 @@
+"""Linear equations with the Jacobian of a model, solved compartment by compartment and then along the cell."""
+
+import dataclasses
+from typing import Any, Self
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import jax.tree_util as jtu
+import lineax as lx
+import numpy as np
+
+from .._model import AbstractCoupledFlow, AbstractNeuron
+from .._paths import join
+from .._types import FloatArray, RealScalar, State
+
+
+class _OperatorFlow(AbstractCoupledFlow):
+    """Voltages coupled by an operator, which holds their whole Jacobian block."""
+
+    operator: lx.AbstractLinearOperator
+
+    def advance(self, y: FloatArray, slope: FloatArray, dt: RealScalar) -> FloatArray:
+        raise NotImplementedError("an operator is advanced by Linearised")
+
+    def solve(self, load: FloatArray, factor: RealScalar, right: FloatArray, transposed: bool) -> FloatArray:
+        block = self.operator.as_matrix()
+        between = block - jnp.diag(jnp.sum(block, axis=1))
+        matrix = jnp.diag(load) + factor * between
+        return jnp.linalg.solve(matrix.T if transposed else matrix, right)
+
+    def places(self, model: AbstractNeuron, y: State) -> Any:
+        del model
+        return jtu.tree_map(lambda _: None, y)
+
+
+def _is_coupled(decay: Any) -> bool:
+    return isinstance(decay, AbstractCoupledFlow | lx.AbstractLinearOperator)
+
+
+@dataclasses.dataclass(frozen=True)
+class Arrangement:
+    """How the leaves of a state are eliminated: static.
+
+    **Fields:**
+
+    - `order`: the leaves, by their place among all, in the order of their elimination: coupled voltages last.
+    - `diagonal`: how many of the first of these do not depend on one another.
+    - `places`: for each of these which units its elements go with; None if they are the units one by one.
+    - `size`: how many units (compartments) there are.
+    """
+
+    order: tuple[int, ...]
+    diagonal: int
+    places: tuple[tuple[int, ...] | None, ...]
+    size: int
+
+    @classmethod
+    def make(cls, model: AbstractNeuron, y: State, decay: Any) -> tuple[Self, AbstractCoupledFlow | None]:
+        """That of a state of a model with this decay, and what couples the voltages.
+
+        **Raises:** `ValueError` for a state whose leaves do not go together one by one.
+        """
+        leaves, treedef = jtu.tree_flatten_with_path(y)
+        groups = treedef.flatten_up_to(model.groups())
+        found = treedef.flatten_up_to(decay)
+        coupled = [i for i, own in enumerate(found) if _is_coupled(own)]
+        if len(coupled) > 1:
+            names = ", ".join(join(leaves[i][0]) for i in coupled)
+            raise ValueError(f"the states {names} are all coupled, which is not allowed here: must be one, the voltage")
+        order = sorted(range(len(leaves)), key=lambda i: (i in coupled, groups[i]))
+        last = order[-1]
+        diagonal = sum(groups[i] == groups[order[0]] for i in order[:-1])
+        flow = found[last] if coupled else None
+        if isinstance(flow, lx.AbstractLinearOperator):
+            flow = _OperatorFlow(flow)
+        places = [None] * len(leaves) if flow is None else treedef.flatten_up_to(flow.places(model, y))
+        size = leaves[last][1].size
+        for (path, leaf), own in zip(leaves, places, strict=True):
+            if leaf.size != (size if own is None else len(own)):
+                raise ValueError(
+                    f"state {join(path)!r} of shape {leaf.shape} beside {join(leaves[last][0])!r} of shape {leaves[last][1].shape} is not allowed "
+                    "for this solver: must be of the same shape, or the model must say where its elements are; use diffrax.Kvaerno5()"
+                )
+        one_by_one = tuple(range(size))
+        places = (None if places[i] == one_by_one else places[i] for i in order)
+        return cls(tuple(order), diagonal, tuple(places), size), flow
+
+    def spread(self, i: int, x: FloatArray) -> FloatArray:
+        """The leaf that is eliminated as the i-th, for all units, zero where they have none; shape (size,)."""
+        x, places = x.reshape(-1), self.places[i]
+        if places is None:
+            return x
+        index = np.full(self.size, len(places))
+        index[np.asarray(places, int)] = np.arange(len(places))
+        return jnp.concatenate([x, jnp.zeros((1,), x.dtype)])[index]
+
+    def gather(self, i: int, x: FloatArray) -> FloatArray:
+        """Back: the elements of the leaf that is eliminated as the i-th."""
+        places = self.places[i]
+        return x if places is None else x[np.asarray(places, int)]
+
+    def missing(self, i: int) -> np.ndarray:
+        """1 for units without that leaf, 0 for others; shape (size,)."""
+        missing = np.zeros(self.size)
+        if self.places[i] is not None:
+            missing[:] = 1
+            missing[np.asarray(self.places[i], int)] = 0
+        return missing
+
+    def stack(self, x: State) -> FloatArray:
+        """All leaves for all units, shape (leaves, size)."""
+        leaves = jtu.tree_leaves(x)
+        return jnp.stack([self.spread(i, leaves[own]) for i, own in enumerate(self.order)])
+
+    def unstack(self, rows: FloatArray, like: Any) -> State:
+        """Back to a pytree like another."""
+        old, treedef = jtu.tree_flatten(like)
+        new = list(old)
+        for i, own in enumerate(self.order):
+            new[own] = self.gather(i, rows[i]).reshape(old[own].shape)
+        return jtu.tree_unflatten(treedef, new)
+
+
+class Factors(eqx.Module):
+    """A matrix `left pivots right` for each unit: leaves of the first group as diagonals, the rest as unit triangles, column by column; and the coupling.
+
+    **Fields:** `first`: pivots of the first group, (k, n); `left`, `right`: what joins it to the r others, (r, k, n); `pivots` of these, (r, n); `lower`,
+    `upper`: their triangles, for each of the first r - 1 what joins it to those after it; `flow`, `factor`: the coupling of the last.
+    """
+
+    first: FloatArray
+    left: FloatArray
+    right: FloatArray
+    pivots: FloatArray
+    lower: tuple[FloatArray, ...]
+    upper: tuple[FloatArray, ...]
+    flow: AbstractCoupledFlow | None
+    factor: RealScalar
+    like: Any = eqx.field(static=True)
+    transposed: bool = eqx.field(static=True, default=False)
+
+
+class LocalElimination(lx.AbstractLinearSolver[Factors]):
+    """A Lineax solver for `a I - b J` with the Jacobian J of the slope of a model: every leaf of the state but coupled voltages is eliminated in each compartment by
+    itself, and what is left is solved along the cell, in O(n). The matrix is never made: the blocks, which are diagonals, are what the operator gives for each leaf of
+    ones, a state in which all else is zero. For voltages these are uniform and drive no current along the cell, so the coupling is left out; the model says what it is.
+
+    There is no pivoting: the steps of a solver are short enough that a compartment by itself is not unstable within one.
+
+    Pass `options={"flow": flow, "factor": b}`: what couples the voltages, or None, and its share in the operator.
+
+    **Fields:** `arrangement`.
+    """
+
+    arrangement: Arrangement = eqx.field(static=True)
+
+    def init(self, operator: lx.AbstractLinearOperator, options: dict[str, Any]) -> Factors:
+        like, k = operator.in_structure(), self.arrangement.diagonal
+        blocks = self._blocks(operator)
+        first = jnp.stack([blocks[i, i] for i in range(k)]) if k else blocks[:0, 0]
+        left = blocks[k:, :k] / first
+        right = jnp.swapaxes(blocks[:k, k:], 0, 1) / first
+        rest = blocks[k:, k:] - jnp.sum(left[:, None] * jnp.swapaxes(blocks[:k, k:], 0, 1)[None], axis=2)
+        lower, upper = [], []
+        for p in range(rest.shape[0] - 1):
+            column, row = rest[p + 1 :, p] / rest[p, p], rest[p, p + 1 :]
+            rest = rest.at[p + 1 :, p + 1 :].add(-column[:, None] * row[None])
+            lower.append(column)
+            upper.append(row / rest[p, p])
+        pivots = jnp.stack([rest[p, p] for p in range(rest.shape[0])])
+        return Factors(
+            first, left, right, pivots, tuple(lower), tuple(upper), options["flow"], options["factor"], eqx.filter_eval_shape(lambda: like)
+        )
+
+    def _blocks(self, operator: lx.AbstractLinearOperator) -> FloatArray:
+        """The diagonals of all blocks, rows first; shape (leaves, leaves, units)."""
+        arrangement, like = self.arrangement, operator.in_structure()
+        leaves, treedef = jtu.tree_flatten(like)
+        count = len(leaves)
+        rank = np.argsort(arrangement.order)  # of each leaf in the elimination
+        ones = (np.eye(count)[rank[i]].reshape(count, *[1] * len(x.shape)) for i, x in enumerate(leaves))
+        probes = [jnp.broadcast_to(one, (count, *x.shape)).astype(x.dtype) for one, x in zip(ones, leaves, strict=True)]
+        columns = jax.vmap(lambda x: arrangement.stack(operator.mv(x)))(jtu.tree_unflatten(treedef, probes))
+        blocks = jnp.swapaxes(columns, 0, 1)
+        missing = np.stack([arrangement.missing(i) for i in range(count)])
+        if missing.any():
+            blocks = blocks + jnp.asarray(np.eye(count)[:, :, None] * missing, blocks.dtype)
+        return blocks
+
+    def compute(self, state: Factors, vector: Any, options: dict[str, Any]):
+        del options
+        k = self.arrangement.diagonal
+        right = self.arrangement.stack(vector)
+        first, rest = right[:k], right[k:]
+        rest = list(rest - jnp.sum(state.left * first, axis=1))
+        for p, column in enumerate(state.lower):
+            rest[p + 1 :] = [x - c * rest[p] for x, c in zip(rest[p + 1 :], column, strict=True)]
+        first = first / state.first
+        last, load = rest[-1], state.pivots[-1]
+        x = [*(b / pivot for b, pivot in zip(rest[:-1], state.pivots, strict=False))]
+        x.append(last / load if state.flow is None else state.flow.solve(load, state.factor, last, state.transposed))
+        for p in reversed(range(len(state.upper))):
+            x[p] = x[p] - sum(u * later for u, later in zip(state.upper[p], x[p + 1 :], strict=True))
+        rest = jnp.stack(x)
+        first = first - jnp.sum(state.right * rest[:, None], axis=0)
+        return self.arrangement.unstack(jnp.concatenate([first, rest]), vector), lx.RESULTS.successful, {}
+
+    def transpose(self, state: Factors, options: dict[str, Any]) -> tuple[Factors, dict[str, Any]]:
+        swapped = dataclasses.replace(
+            state, left=state.right, right=state.left, lower=state.upper, upper=state.lower, transposed=not state.transposed
+        )
+        return swapped, options
+
+    def conj(self, state: Factors, options: dict[str, Any]) -> tuple[Factors, dict[str, Any]]:
+        return state, options
+
+    def assume_full_rank(self) -> bool:
+        return True

@@ -1,0 +1,252 @@
+"""Cells: how they are cut, put together, driven and looked at."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import neurodyn as nd
+from neurodyn import cells
+from neurodyn._parameter import parameters
+from neurodyn.cells import Compartments, Morphology, On, Section
+from neurodyn.channels import CalciumPool, HCurrent, HighVoltageCalcium, Leak, Potassium, SKPotassium, Sodium
+
+
+def branched() -> Morphology:
+    """A soma with a trunk that forks, dendrites on its middle and on its 0-end, and an axon."""
+    soma = Section.cylinder(length=20.0, diameter=20.0, type=1, name="soma")
+    trunk = Section.cylinder(length=100.0, diameter=3.0, type=4, parent="soma", name="trunk")
+    left = Section.cylinder(length=80.0, diameter=2.0, type=4, parent="trunk", name="left")
+    right = Section.tapered(length=60.0, diameters=(1.5, 0.7, 0.5), type=4, parent="trunk", name="right")
+    middle = Section.cylinder(length=60.0, diameter=1.0, parent="soma", at=0.5, name="middle")
+    low = [Section.cylinder(length=30.0, diameter=1.0, parent="soma", at=0.0, name=f"low{i}") for i in (0, 1)]
+    axon = Section.cylinder(length=50.0, diameter=0.8, type=2, parent="soma", at=0.5, name="axon")
+    return Morphology.build([soma, axon, middle, *low, trunk, left, right])
+
+
+def membrane() -> dict:
+    return {
+        "na": On("soma,axon", Sodium()),
+        "k": Potassium(),
+        "h": On("apical", HCurrent(g=0.05), g=cells.Exponential(1.7, 100.0)),
+        "cal": On("apical,soma", HighVoltageCalcium()),
+        "ca": On("apical,soma", CalciumPool()),
+        "sk": On("apical,soma", SKPotassium()),
+        "leak": Leak(0.3, -65.0),
+    }
+
+
+PROBES = {"v_tip": "left(1)", "calcium": ("trunk(0.5)", "ca.inside"), "i_h_tip": ("left(1)", "i_h"), "m": ("axon(1)", "na.m")}
+
+
+@pytest.fixture(scope="module")
+def cell() -> nd.Cell:
+    compartments = Compartments.by_length(branched(), 15.0)
+    return nd.Cell(compartments, membrane(), probes=PROBES, profiles={"capacitance": cells.PerRegion(apical=2.0)})
+
+
+def _run(cell, stimulus, record=("v_soma",), **more):
+    return nd.simulate(cell, stimulus, 5.0, record=record, **more)
+
+
+def test_compartments_are_cut_as_asked():
+    shape = branched()
+    assert Compartments.per_section(shape, 3).layout.counts == (3,) * 8
+    by_length = Compartments.by_length(shape, 15.0).layout
+    lengths = shape.lengths[by_length.section] / np.asarray(by_length.counts)[by_length.section]
+    assert lengths.max() < 15.0 + 1e-9 and by_length.counts == (2, 4, 4, 2, 2, 7, 6, 4)
+    odd = Compartments.by_lambda(shape, 0.05).layout.counts
+    assert all(count % 2 for count in odd)
+    # Hines and Carnevale (2001): a dendrite of 500 um and 1 um, Ra 100 ohm cm, cm 1 uF/cm2: lambda at 100 Hz is 282.1 um.
+    stick = cells.cylinder(500.0, 1.0)
+    assert Compartments.by_lambda(stick, 0.1).layout.counts == (19,)
+    assert Compartments.by_lambda(stick, 0.1, axial_resistivity=400.0).layout.counts == (37,)
+
+
+def test_compartments_add_up_to_the_morphology():
+    shape = branched()
+    cut = Compartments.per_section(shape, 4)
+    np.testing.assert_allclose(np.bincount(cut.layout.section, cut.area), shape.areas, rtol=1e-12)
+    np.testing.assert_allclose(cut.distance[cut.layout.locate("left(0.1)")], 110.0 + 10.0)
+    np.testing.assert_allclose(cut.layout.position[:4], [0.125, 0.375, 0.625, 0.875])
+
+
+def test_what_hangs_where(cell):
+    layout = cell.layout
+    tree, first = layout.tree, dict(zip((s.name for s in layout.morphology.sections), layout.first.tolist(), strict=True))
+    assert tree.size - layout.size == 2  # the fork, and the soma's 0-end, where it goes on into two
+    assert tree.parents[first["middle"]] == tree.parents[first["axon"]] == layout.root
+    assert tree.parents[first["left"]] == tree.parents[first["right"]] >= layout.size
+    assert tree.parents[first["low0"]] == tree.parents[first["low1"]] >= layout.size
+    assert tree.parents[first["trunk"]] == first["soma"] + layout.counts[0] - 1  # alone on its end: no junction
+    assert layout.name_of(layout.locate("trunk(0.31)")) == "trunk(0.3571)"
+
+
+def test_mechanisms_are_where_they_were_put(cell):
+    regions = [s.type for s in cell.layout.morphology.sections]
+    types = np.asarray(regions)[cell.layout.section]
+    state = cell.init()
+    for name, wanted in {"na": (1, 2), "k": (1, 2, 3, 4), "h": (4,), "ca": (1, 4), "sk": (1, 4)}.items():
+        where = cell.where(name)
+        assert sorted(where) == sorted(np.flatnonzero(np.isin(types, wanted)))
+        assert all(leaf.shape == where.shape for leaf in jax.tree_util.tree_leaves(state[name]))
+
+
+def test_each_compartment_is_a_point_cell_with_what_flows_along(cell):
+    """Uncoupled and one by one, by `PointCell`, the slopes and decays are the same."""
+    lone = eqx.tree_at(lambda c: c.axial_resistivity, cell, jnp.asarray(1e20))
+    y = cell.init()
+    rng = np.random.default_rng(0)
+    y = jax.tree_util.tree_map(lambda x: x * (1 + 0.1 * rng.uniform(-1, 1, x.shape)), y)
+    found = lone.dynamics(0.0, y, jnp.asarray(0.0))
+    factor = 1 + 1.7 * np.expm1(np.asarray(cell.compartments.distance) / 100.0)
+    for i in (0, int(cell.where("h")[3]), cell.layout.locate("axon"), cell.layout.locate("middle")):
+        here = {name: part for name, part in cell.channels.items() if i in cell.where(name)}
+        if "h" in here:
+            here["h"] = nd.replace(here["h"], {"g": 0.05 * factor[i]})
+        capacitance = 2.0 if "h" in here else 1.0
+        point = nd.PointCell(here, capacitance=capacitance)
+        at = {name: int(np.flatnonzero(cell.where(name) == i)[0]) for name in here}
+        state = {name: {k: x[at[name]] for k, x in y[name].items()} for name in here if name in y}
+        expected = point.dynamics(0.0, {"v": y["v"][i], **state}, jnp.asarray(0.0))
+        np.testing.assert_allclose(found.slope["v"][i], expected.slope["v"], rtol=1e-8)
+        for name in state:
+            for key in state[name]:
+                for part in ("slope", "decay"):
+                    got = getattr(found, part)[name][key][at[name]]
+                    np.testing.assert_allclose(got, getattr(expected, part)[name][key], rtol=1e-9)
+
+
+def test_a_step_is_crank_nicolsons(cell):
+    y = cell.init()
+    y = {**y, "v": y["v"] + 5 * jnp.sin(jnp.arange(y["v"].size, dtype=float))}
+    slope = lambda v: cell.dynamics(0.0, {**y, "v": v}, jnp.asarray(0.2)).slope["v"]
+    jacobian = jax.jacfwd(slope)(y["v"])
+    moved = cell.dynamics(0.0, y, jnp.asarray(0.2)).advance(y, 0.025)["v"] - y["v"]
+    expected = jnp.linalg.solve(jnp.eye(y["v"].size) - 0.0125 * jacobian, 0.025 * slope(y["v"]))
+    np.testing.assert_allclose(moved, expected, rtol=1e-8, atol=1e-10)
+
+
+def test_charge_is_conserved(cell):
+    """What flows along the cell adds up to nothing, and what is injected is found on the membrane."""
+    y = cell.init()
+    y = {**y, "v": y["v"] + 20 * jnp.sin(jnp.arange(y["v"].size, dtype=float))}
+    along = cell.dynamics(0.0, y, jnp.asarray(0.0)).decay["v"].outflow(y["v"])
+    assert abs(float(along.sum())) <= 1e-12 * float(jnp.abs(along).max())
+    quiet = nd.Cell(cell.compartments, {"leak": Leak(0.0, -65.0)})
+    run = nd.simulate(quiet, nd.Step(0.1, 1.0, 11.0), 1000.0, dt=0.5, record="v", every=2000)
+    charge = jnp.sum(1e-5 * quiet.compartments.area * (run.v[-1] - run.v[0]))  # pC, at 1 uF/cm2
+    np.testing.assert_allclose(charge, 1.0, rtol=1e-9)
+
+
+def test_probes_see_states_and_currents_at_places(cell):
+    run = _run(cell, nd.Step(0.3), ["v", "ca.inside", "na.m", "i_h", "v_soma", *PROBES])
+    layout = cell.layout
+    np.testing.assert_array_equal(run.ys["v_soma"], run.v[:, layout.root])
+    np.testing.assert_array_equal(run.ys["v_tip"], run.v[:, layout.locate("left(1)")])
+    at = list(cell.where("ca")).index(layout.locate("trunk(0.5)"))
+    np.testing.assert_array_equal(run.ys["calcium"], run.ys["ca.inside"][:, at])
+    at = list(cell.where("h")).index(layout.locate("left(1)"))
+    np.testing.assert_array_equal(run.ys["i_h_tip"], run.ys["i_h"][:, at])
+    at = list(cell.where("na")).index(layout.locate("axon(1)"))
+    np.testing.assert_array_equal(run.ys["m"], run.ys["na.m"][:, at])
+
+
+def test_a_batch_is_row_by_row_and_blocks_change_nothing(cell):
+    amplitudes = jnp.linspace(0.1, 0.5, 20)
+    one = lambda a: _run(cell, nd.Step(a)).ys["v_soma"]
+    rows = jnp.stack([one(a) for a in amplitudes[:2]])
+    np.testing.assert_allclose(jax.vmap(one)(amplitudes)[:2], rows, rtol=1e-10)
+    np.testing.assert_allclose(nd.vmap(one)(amplitudes)[:2], rows, rtol=1e-10)  # in blocks of 16
+
+
+def test_parameters_go_by_their_paths_and_a_program_is_compiled_once(cell):
+    known = parameters(cell)
+    assert {"channels.na.g", "channels.na.m.alpha.scale", "profiles.h.g.length", "profiles.cell.capacitance.factors.apical"} <= set(known)
+    assert not known["compartments.area"].info.trainable and known["axial_resistivity"].info.trainable
+    traced = []
+
+    @eqx.filter_jit
+    def run(cell):
+        traced.append(1)
+        return cell.init()["v"]
+
+    run(cell)
+    run(nd.replace(cell, {"channels.na.g": 100.0, "axial_resistivity": 150.0}))
+    again = nd.Cell(Compartments.by_length(branched(), 15.0), membrane(), probes=PROBES, profiles={"capacitance": cells.PerRegion(apical=2.0)})
+    run(again)
+    assert len(traced) == 1
+
+
+def test_a_cell_is_saved_and_loaded(cell, tmp_path):
+    changed = nd.replace(cell, {"channels.h.g": 0.07, "profiles.h.g.length": 200.0})
+    nd.save(tmp_path / "cell.json", changed)
+    again = nd.load(tmp_path / "cell.json", like=cell)
+    assert eqx.tree_equal(again, changed)
+
+
+def test_inputs_at_several_places(cell):
+    inputs = {
+        "electrode": cells.CurrentClamp("soma"),
+        "synapses": cells.ConductanceInput(["left(0.9)", "right(0.9)"]),
+        "clamp": cells.VoltageClamp("middle(1)", series_resistance=10.0),
+    }
+    driven = nd.Cell(cell.compartments, {"leak": Leak(0.3, -65.0)}, inputs=inputs, probes={"v_clamped": "middle(1)", "v_left": "left(0.9)"})
+    events = nd.Stack(nd.Alpha(1.0, 5e-3), nd.DoubleExponential(2.0, 5e-3))
+    drives = nd.Drives(electrode=nd.Step(0.0), synapses=events, clamp=nd.Step(-65.0))
+    run = _run(driven, drives, ["v_*", "i_synapses", "i_clamp"])
+    assert run.ys["i_synapses"].shape == (201, 2) and float(run.ys["v_left"].max()) > -60.0
+    np.testing.assert_allclose(run.ys["i_clamp"], (-65.0 - run.ys["v_clamped"]) / 10.0, rtol=1e-10)
+    # Inputs that are left out get nothing.
+    alone = _run(driven, nd.Drives(electrode=nd.Step(0.1)), ["v_soma"])
+    same = nd.Cell(cell.compartments, {"leak": Leak(0.3, -65.0)}, inputs={"electrode": cells.CurrentClamp("soma")})
+    np.testing.assert_array_equal(alone.ys["v_soma"], _run(same, nd.Step(0.1)).ys["v_soma"])
+
+
+def test_spikes_are_seen_where_detectors_are(cell):
+    both = nd.Cell(cell.compartments, membrane(), detectors=["soma", "axon(1)"], detection=-20.0)
+    run = nd.simulate(both, nd.Step(1.0), 5.0, record="v_soma")
+    assert run.spikes.times.shape[0] == 2 and (np.asarray(run.spikes.count) == 1).all()
+
+
+def test_what_fails_is_reported_and_nan(cell):
+    run = _run(cell, nd.Step(1.7e308, 1.0))
+    assert not run.ok and np.isfinite(run.ys["v_soma"][:41]).all() and np.isnan(run.ys["v_soma"][44:]).all()
+
+
+def test_states_out_of_range_are_refused(cell):
+    y = cell.init()
+    with pytest.raises(ValueError, match=r"y0.na.m\[2\] = 1.5 is not allowed: must be finite and >= 0 and <= 1"):
+        _run(cell, nd.Step(0.1), y0={**y, "na": {**y["na"], "m": y["na"]["m"].at[2].set(1.5)}})
+    with pytest.raises(ValueError, match=r"y0.v of shape \(3,\) is not allowed: must have shape"):
+        _run(cell, nd.Step(0.1), y0={**y, "v": y["v"][:3]})
+
+
+BAD = {
+    "tuft": lambda c: nd.Cell(c.compartments, {"h": On("tuft", HCurrent())}),
+    "no section matches": lambda c: nd.Cell(c.compartments, membrane(), probes={"x": "aple(0.5)"}),
+    "must be a number between 0 and 1": lambda c: nd.Cell(c.compartments, membrane(), probes={"x": "axon(1.5)"}),
+    "is not there": lambda c: nd.Cell(c.compartments, membrane(), probes={"x": ("axon(1)", "h.q")}),
+    "without a pool of 'ca'": lambda c: nd.Cell(c.compartments, {"sk": SKPotassium(), "ca": On("soma", CalciumPool())}),
+    "channel name 'v'": lambda c: nd.Cell(c.compartments, {"v": Leak()}),
+    "got int": lambda c: nd.Cell(c.compartments, {"leak": 3}),
+    "must be a Morphology or Compartments": lambda c: nd.Cell(3, {"leak": Leak()}),
+    "did you mean 'g'|there are: g": lambda c: On("soma", Leak(), gg=cells.Linear(0.1)),
+    "must be a profile": lambda c: On("soma", Leak(), g=3.0),
+    "profiles\\['cm'\\]": lambda c: nd.Cell(c.compartments, {"leak": Leak()}, profiles={"cm": cells.Linear(0.1)}),
+    "count = 0": lambda c: Compartments.per_section(branched(), 0),
+    "longest = -1": lambda c: Compartments.by_length(branched(), -1.0),
+    "fraction = 0": lambda c: Compartments.by_lambda(branched(), 0.0),
+    "several inputs": lambda c: nd.Cell(
+        c.compartments, {"leak": Leak()}, inputs={"a": cells.CurrentClamp("soma"), "b": cells.CurrentClamp("axon")}
+    ).dynamics(0.0, {"v": jnp.zeros(c.layout.size)}, jnp.asarray(0.0)),
+    "no input matches 'dend'": lambda c: nd.simulate(c, nd.Drives(dend=nd.Step(1.0)), 1.0),
+    "capacitance = -1": lambda c: nd.Cell(c.compartments, {"leak": Leak()}, capacitance=-1.0),
+}
+
+
+@pytest.mark.parametrize("message", BAD)
+def test_bad_cells_are_refused(cell, message):
+    with pytest.raises(ValueError, match=message):
+        BAD[message](cell)
