@@ -2,12 +2,17 @@
 
 from typing import Any
 
+import equinox as eqx
+import jax
 import jax.numpy as jnp
 import jax.tree_util as jtu
 
 from ._model import AbstractBoundedState, AbstractNeuron, Linearised
 from ._parameter import ParameterInfo, parameter
 from ._types import FloatArray, Parameter, RealScalar, State
+
+
+_ROUNDS = 20
 
 
 class Clamped(AbstractNeuron, AbstractBoundedState):
@@ -35,10 +40,20 @@ class Clamped(AbstractNeuron, AbstractBoundedState):
     def init(self) -> State:
         """The model's other states, relaxed at the holding voltage."""
         state = {**self.model.init(), "v": self.holding}
-        # Leaves are linear in themselves, so one long step is the steady state; those that follow other leaves need one more each.
-        for _ in range(len(set(jtu.tree_leaves(self.groups())))):
-            linearised = self.model.dynamics(0.0, state, jnp.zeros_like(self.holding))
-            state = {**linearised.advance(state, 1e9), "v": self.holding}
+
+        def settled(model, state):
+            linearised = model.dynamics(0.0, state, jnp.zeros_like(self.holding))
+            return {**linearised.advance(state, 1e9), "v": state["v"]}
+
+        # Leaves are linear in themselves, so one long step is the steady state; those that follow other leaves need one more each. The concentration
+        # of an ion is not, if its current depends on it: it takes some steps to come near.
+        groups = len(set(jtu.tree_leaves(self.groups())))
+        if groups > 1:
+            fixed, start = jax.lax.stop_gradient((eqx.filter(self.model, eqx.is_array), state))
+            fixed = eqx.combine(fixed, self.model)
+            state = jax.lax.fori_loop(0, _ROUNDS, lambda _, y: settled(fixed, y), start) | {"v": self.holding}
+        for _ in range(groups):
+            state = settled(self.model, state)
         return self._without_v(state)
 
     def dynamics(self, t: RealScalar, y: State, drive: Any) -> Linearised:

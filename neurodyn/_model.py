@@ -46,6 +46,10 @@ class AbstractCoupledFlow(AbstractFlow):
         """A pytree like the state `y` of the model that gave the flow: for each leaf which elements of the voltages its elements go with, a tuple of
         indices, or None if they are the same one by one."""
 
+    @abstractmethod
+    def pulled(self, y: FloatArray, rate: FloatArray, target: FloatArray) -> "AbstractCoupledFlow":
+        """The flow with `rate * (target - y)` besides, where the leaf is `y` now; `rate` in 1/ms."""
+
 
 class Linearised(eqx.Module):
     """The right-hand side of a model at one point, and how fast each part of the state relaxes.
@@ -148,6 +152,17 @@ class AbstractBoundedState(eqx.Module):
     @abstractmethod
     def state_info(self) -> dict[str, ParameterInfo]:
         """Unit and allowed range of leaves of the state by path."""
+
+
+class AbstractSpatial(eqx.Module):
+    """A model with a voltage at many places, `v` of shape (n,), one of which stands for it where a single voltage is wanted."""
+
+    #: The path of that one among what can be observed.
+    main_voltage: AbstractClassVar[str]
+
+    @abstractmethod
+    def place(self, path: str) -> int:
+        """Which element of `v` an observed voltage is."""
 
 
 class AbstractCoherent(eqx.Module):

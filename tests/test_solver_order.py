@@ -128,7 +128,7 @@ def test_staggered4_with_ordered_groups(hh, calcium):
 
 def test_staggered4_refuses_voltages_coupled_by_an_operator(pair):
     model, y0 = pair
-    with pytest.raises(ValueError, match="Staggered4 is not allowed for voltages coupled by an operator"):
+    with pytest.raises(ValueError, match="Staggered4 is not allowed for voltages that are coupled"):
         _final(model, y0, nd.Step(10.0), 3.0, nd.FixedStep(0.025, nd.Staggered4()))
 
 

@@ -18,7 +18,7 @@ from .._stimulus import AbstractStimulus, Instant
 from .._types import FloatArray, RealScalar, State
 from .crossing import compact, upward_crossings
 from .derivatives import tangents_per_lane
-from .memory import GradientPlan
+from .memory import GradientPlan, kept_per_step
 from .method import FixedStep
 from .recorder import Recorder
 from .reset import AbstractReset, Events, Span
@@ -340,7 +340,7 @@ def simulate_fixed(
     stepper = _Stepper(
         model, stimulus, for_scan(method.solver), method.reset, origin, dt, max_spikes > 0 or bool(reducers)
     )
-    plan = method.plan(y0, steps)
+    plan = method.plan(kept_per_step(model, y0), steps)
 
     def run(stepper, y0):
         if every == 1:

@@ -3,9 +3,12 @@
 import dataclasses
 import math
 import os
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import jax
+
+from .._model import AbstractNeuron, AbstractSpatial
+from .._types import State
 
 
 Checkpoint: TypeAlias = Literal["auto", "none", "step", "nested", "forward"]
@@ -40,6 +43,11 @@ class GradientPlan:
     def forward(self, numbers: int) -> bool:
         """Whether a derivative by so many numbers is computed along with the run."""
         return self.checkpoint == "forward" or numbers < self.forward_below
+
+
+def kept_per_step(model: AbstractNeuron, y0: State) -> Any:
+    """What is kept of each step: the state before it, and of a cell with a shape the voltages that its equations were solved for."""
+    return (y0, y0["v"]) if isinstance(model, AbstractSpatial) else y0
 
 
 def device_bytes() -> int:

@@ -11,7 +11,7 @@ from .._parameter import check_positive, check_whole
 from .._solver import AbstractSplit, Staggered
 from .._types import State
 from .blocks import tree_bytes
-from .memory import Checkpoint, GradientPlan, plan
+from .memory import Checkpoint, GradientPlan, kept_per_step, plan
 from .reset import AbstractReset, ExactReset
 
 
@@ -55,7 +55,8 @@ class FixedStep(eqx.Module):
 
     def gradient_plan(self, model: AbstractNeuron, duration: float) -> GradientPlan:
         """What a run of a model for `duration` ms keeps for its gradient."""
-        return self.plan(eqx.filter_eval_shape(type(model).init, model), math.ceil(duration / self.dt * (1 - 1e-9)))
+        state = kept_per_step(model, eqx.filter_eval_shape(type(model).init, model))
+        return self.plan(state, math.ceil(duration / self.dt * (1 - 1e-9)))
 
 
 class Adaptive(eqx.Module):

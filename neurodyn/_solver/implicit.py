@@ -83,8 +83,8 @@ class Arrangement:
                     "for this solver: must be of the same shape, or the model must say where its elements are; use diffrax.Kvaerno5()"
                 )
         one_by_one = tuple(range(size))
-        places = (None if places[i] == one_by_one else places[i] for i in order)
-        return cls(tuple(order), diagonal, tuple(places), size), flow
+        ordered = tuple(None if places[i] == one_by_one else places[i] for i in order)
+        return cls(tuple(order), diagonal, ordered, size), flow
 
     def spread(self, i: int, x: FloatArray) -> FloatArray:
         """The leaf that is eliminated as the i-th, for all units, zero where they have none; shape (size,)."""
@@ -137,7 +137,6 @@ class Factors(eqx.Module):
     upper: tuple[FloatArray, ...]
     flow: AbstractCoupledFlow | None
     factor: RealScalar
-    like: Any = eqx.field(static=True)
     transposed: bool = eqx.field(static=True, default=False)
 
 
@@ -156,22 +155,20 @@ class LocalElimination(lx.AbstractLinearSolver[Factors]):
     arrangement: Arrangement = eqx.field(static=True)
 
     def init(self, operator: lx.AbstractLinearOperator, options: dict[str, Any]) -> Factors:
-        like, k = operator.in_structure(), self.arrangement.diagonal
+        k = self.arrangement.diagonal
         blocks = self._blocks(operator)
         first = jnp.stack([blocks[i, i] for i in range(k)]) if k else blocks[:0, 0]
-        left = blocks[k:, :k] / first
-        right = jnp.swapaxes(blocks[:k, k:], 0, 1) / first
-        rest = blocks[k:, k:] - jnp.sum(left[:, None] * jnp.swapaxes(blocks[:k, k:], 0, 1)[None], axis=2)
+        above = jnp.swapaxes(blocks[:k, k:], 0, 1)
+        left, right = blocks[k:, :k] / first[None], above / first[None]
+        rest = blocks[k:, k:] - jnp.sum(left[:, None] * above[None], axis=2)
         lower, upper = [], []
         for p in range(rest.shape[0] - 1):
-            column, row = rest[p + 1 :, p] / rest[p, p], rest[p, p + 1 :]
+            column, row = rest[p + 1 :, p] / rest[p, p][None], rest[p, p + 1 :]
             rest = rest.at[p + 1 :, p + 1 :].add(-column[:, None] * row[None])
             lower.append(column)
-            upper.append(row / rest[p, p])
+            upper.append(row / rest[p, p][None])
         pivots = jnp.stack([rest[p, p] for p in range(rest.shape[0])])
-        return Factors(
-            first, left, right, pivots, tuple(lower), tuple(upper), options["flow"], options["factor"], eqx.filter_eval_shape(lambda: like)
-        )
+        return Factors(first, left, right, pivots, tuple(lower), tuple(upper), options["flow"], options["factor"])
 
     def _blocks(self, operator: lx.AbstractLinearOperator) -> FloatArray:
         """The diagonals of all blocks, rows first; shape (leaves, leaves, units)."""
@@ -193,7 +190,7 @@ class LocalElimination(lx.AbstractLinearSolver[Factors]):
         k = self.arrangement.diagonal
         right = self.arrangement.stack(vector)
         first, rest = right[:k], right[k:]
-        rest = list(rest - jnp.sum(state.left * first, axis=1))
+        rest = list(rest - jnp.sum(state.left * first[None], axis=1))
         for p, column in enumerate(state.lower):
             rest[p + 1 :] = [x - c * rest[p] for x, c in zip(rest[p + 1 :], column, strict=True)]
         first = first / state.first

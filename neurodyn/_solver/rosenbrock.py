@@ -142,8 +142,6 @@ def _stage_solver(
     arrangement, flow = Arrangement.make(args.model, y, args.dynamics(t, y).decay)
     solver = LocalElimination(arrangement)
     structure = jax.eval_shape(lambda: y)
-    fixed = jax.linear_transpose  # replaced below
-    del fixed
     operator = frozen(lx.FunctionLinearOperator(product, structure))
     dtype = jtu.tree_leaves(y)[0].dtype
     factors = solver.init(operator, {"flow": frozen(flow), "factor": jax.lax.stop_gradient(jnp.asarray(factor, dtype))})

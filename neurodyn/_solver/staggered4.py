@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import jax.tree_util as jtu
 import lineax as lx
 
-from .._model import Problem
+from .._model import AbstractCoupledFlow, Problem
 from .._types import RealScalar, State
 from .split import AbstractSplit, advance_group
 
@@ -42,7 +42,7 @@ class Staggered4(AbstractSplit):
     - The equation of each leaf has to be linear in the leaf itself, as those of gates are and those of voltages with ion channels. Where it is not,
         the order is two.
     - The backward sub-steps (0.14 of a step of the gates, 0.04 of the voltages) make it less robust than `Staggered` at steps much longer than the
-        shortest time constant. Voltages coupled by an operator (cables, gap junctions) are refused with a `ValueError`: their implicit step is
+        shortest time constant. Voltages that are coupled (cables, gap junctions) are refused with a `ValueError`: their implicit step is
         second order and may have no solution backwards.
 
     Needs `args=Problem(model, drive)` and a constant step. Time runs forward only.
@@ -83,10 +83,10 @@ class Staggered4(AbstractSplit):
 
 def _refuse_operators(problem: Problem, t: RealScalar, y: State, drive: Any) -> None:
     def is_operator(x):
-        return isinstance(x, lx.AbstractLinearOperator)
+        return isinstance(x, lx.AbstractLinearOperator | AbstractCoupledFlow)
 
     decay = problem.model.dynamics(t, y, drive).decay
     if any(map(is_operator, jtu.tree_leaves(decay, is_leaf=is_operator))):
         raise ValueError(
-            "solver = Staggered4 is not allowed for voltages coupled by an operator, whose implicit step is second order: use nd.Staggered()"
+            "solver = Staggered4 is not allowed for voltages that are coupled, whose implicit step is second order: use nd.Staggered()"
         )

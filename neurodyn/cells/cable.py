@@ -68,10 +68,10 @@ class Cable(AbstractCoupledFlow):
         """The rate of change of each voltage, mV/ms, shape (n,)."""
         return (self.current - self.outflow(v)) / self.capacitance
 
-    def pulled(self, v: FloatArray, rate: FloatArray, target: FloatArray) -> "Cable":
+    def pulled(self, y: FloatArray, rate: FloatArray, target: FloatArray) -> "Cable":
         """The same with compartments pulled towards `target` mV at `rate`, 1/ms."""
         pull = rate * self.capacitance
-        changed = self.conductance + pull, self.current + pull * (target - v)
+        changed = self.conductance + pull, self.current + pull * (target - y)
         return eqx.tree_at(lambda cable: (cable.conductance, cable.current), self, changed)
 
     def outflow(self, v: FloatArray) -> FloatArray:

@@ -7,7 +7,14 @@ import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 
-from .._model import AbstractBoundedState, AbstractCoherent, AbstractPreparable, AbstractSpikingNeuron, Linearised
+from .._model import (
+    AbstractBoundedState,
+    AbstractCoherent,
+    AbstractPreparable,
+    AbstractSpatial,
+    AbstractSpikingNeuron,
+    Linearised,
+)
 from .._parameter import ParameterInfo, parameter, validate
 from .._paths import match, named_leaves
 from .._types import BoolArray, FloatArray, Parameter, RealScalar, State
@@ -34,7 +41,7 @@ class _Ready(eqx.Module):
     weights: FloatArray
 
 
-class Cell(AbstractSpikingNeuron, AbstractBoundedState, AbstractPreparable, AbstractCoherent):
+class Cell(AbstractSpikingNeuron, AbstractBoundedState, AbstractPreparable, AbstractSpatial, AbstractCoherent):
     """A cell with a shape: compartments with mechanisms in their membranes, coupled along the cell.
 
     `Cell(morphology, {"na": Sodium(), "k": Potassium(), "leak": Leak(), "h": On("apical", HCurrent(), g=Exponential(1.7, 323.0))})`
@@ -79,6 +86,7 @@ class Cell(AbstractSpikingNeuron, AbstractBoundedState, AbstractPreparable, Abst
     _ready: _Ready | None = None
 
     resets: ClassVar[bool] = False
+    main_voltage: ClassVar[str] = "v_soma"
 
     def __init__(
         self,
@@ -209,6 +217,12 @@ class Cell(AbstractSpikingNeuron, AbstractBoundedState, AbstractPreparable, Abst
             seen[f"i_{name}"] = self.inputs[name].current(pick(v, at), own)
         everything = {**named_leaves(y), **seen}
         return {**{probe.name: probe.see(everything) for probe in self.probes}, **seen}
+
+    def place(self, path: str) -> int:
+        """The compartment that a probe of a voltage looks at. **Raises:** `ValueError` for what is no such probe, listing near names."""
+        known = {probe.name: probe.index for probe in self.probes if probe.path == "v"}
+        (name,) = match(path, known, "probe of a voltage")
+        return known[name]
 
     def state_info(self) -> dict[str, ParameterInfo]:
         """The voltage in mV; gates are fractions; concentrations in mM."""

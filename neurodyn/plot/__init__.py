@@ -3,6 +3,7 @@
 from .attenuation import attenuation as attenuation
 from .branches import bifurcation as bifurcation
 from .cell import cell as cell
+from .cell_movie import cell_movie as cell_movie
 from .channel import channel as channel
 from .determined import (
     gradient_health as gradient_health,

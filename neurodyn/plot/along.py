@@ -1,5 +1,7 @@
 """Ways along a cell."""
 
+from typing import Any
+
 import numpy as np
 
 from ..cells.layout import Layout
@@ -11,25 +13,27 @@ def way_to(layout: Layout, section: int, x: float) -> tuple[np.ndarray, np.ndarr
 
     Where a section is attached between the ends of another, the compartment that carries it stands no farther away than it begins.
     """
-    sections, counts, first, starts = layout.morphology.sections, layout.counts, layout.first, layout.morphology.starts
+    morphology, counts, first = layout.morphology, layout.counts, layout.first
+    starts, lengths = morphology.starts, morphology.lengths
     chain = [(section, x)]
     while chain[-1][0] != 0:
-        own = sections[chain[-1][0]]
-        chain.append((int(own.parent), own.at))  # type: ignore[arg-type]
+        own = chain[-1][0]
+        chain.append((int(morphology.parents[own]), morphology.sections[own].at))
     compartments: list[int] = []
     distances: list[float] = []
     borders: list[tuple[float, int]] = []
     for index, leave in reversed(chain):
         last = min(int(leave * counts[index]), counts[index] - 1)
         if index == 0:
-            begin = layout.root
-            own = np.arange(begin, last + 1) if last >= begin else np.arange(begin, last - 1, -1)
+            own = np.arange(layout.root, last + 1) if last >= layout.root else np.arange(layout.root, last - 1, -1)
         else:
-            own = np.arange(last + 1) if leave > 0 else np.arange(0)  # what hangs on its beginning does not pass it
+            own = np.arange(
+                last + 1 if leave > 0 or index == section else 0
+            )  # what hangs on its beginning does not pass it
         own = own + first[index]
         # The root's middle is where distances begin, also if it is the border of two compartments.
         away = np.where(own == layout.root, 0.0, layout.distance[own])
-        end = abs(leave - 0.5) * layout.morphology.lengths[0] if index == 0 else starts[index] + leave * layout.morphology.lengths[index]
+        end = abs(leave - 0.5) * lengths[0] if index == 0 else starts[index] + leave * lengths[index]
         if own.size:
             borders.append((0.0 if index == 0 else float(starts[index]), index))
         compartments += own.tolist()
@@ -39,12 +43,16 @@ def way_to(layout: Layout, section: int, x: float) -> tuple[np.ndarray, np.ndarr
 
 def distances_from(layout: Layout, compartment: int) -> np.ndarray:
     """The path from the middle of a compartment to that of each, um, shape (n,)."""
-    sections, lengths = layout.morphology.sections, layout.morphology.lengths
+    sections, lengths, parents = (
+        layout.morphology.sections,
+        layout.morphology.lengths,
+        layout.morphology.parents.tolist(),
+    )
     here, x = int(layout.section[compartment]), float(layout.position[compartment])
     # Of the sections from here to the root: where the path comes in, and how long it is by then.
     entry, before = {here: x}, {here: 0.0}
     while here != 0:
-        parent = int(sections[here].parent)  # type: ignore[arg-type]
+        parent = parents[here]
         entry[parent], before[parent] = sections[here].at, before[here] + x * lengths[here]
         here, x = parent, sections[here].at
     out = np.empty(layout.size)
@@ -54,8 +62,9 @@ def distances_from(layout: Layout, compartment: int) -> np.ndarray:
         if i in entry:
             out[own] = before[i] + np.abs(layout.position[own] - entry[i]) * lengths[i]
             continue
-        parent = int(section.parent)  # type: ignore[arg-type]
-        away = before[parent] + abs(section.at - entry[parent]) * lengths[parent] if parent in entry else start[parent] + section.at * lengths[parent]
+        parent, at = parents[i], section.at
+        inside = before[parent] + abs(at - entry[parent]) * lengths[parent] if parent in entry else None
+        away = start[parent] + at * lengths[parent] if inside is None else inside
         start[i] = away
         out[own] = away + layout.position[own] * lengths[i]
     return out
@@ -74,12 +83,12 @@ def branch_lines(layout: Layout, x: np.ndarray, y: np.ndarray) -> list[np.ndarra
     return lines
 
 
-def draw_branches(ax, layout: Layout, x: np.ndarray, y: np.ndarray, colours: list[str], **style) -> None:
-    """All branches as thin lines in the colours of their sections; a dot for a section of one compartment that carries nothing and is carried by nothing."""
+def draw_branches(ax: Any, layout: Layout, x: np.ndarray, y: np.ndarray, colours: list[str], zorder: float) -> None:
+    """All branches as thin lines in the colours of their sections."""
     from matplotlib.collections import LineCollection
 
     lines = branch_lines(layout, x, y)
-    ax.add_collection(LineCollection(lines, colors=colours, **{"linewidths": 0.7, **style}), autolim=False)
+    ax.add_collection(LineCollection(lines, colors=colours, linewidths=0.7, zorder=zorder), autolim=False)
     finite = np.isfinite(x) & np.isfinite(y)
     ax.update_datalim(np.stack([x[finite], y[finite]], axis=1))
     ax.autoscale_view()

@@ -39,11 +39,15 @@ def attenuation(
     deflection = _deflection(layout, values, rest, where)
     there = deflection[where]
     if not np.isfinite(there) or there == 0.0:
-        raise ValueError(f"deflection = {there:g} mV at {layout.name_of(where)!r} is not allowed: must be finite and not 0 where the current goes in")
+        raise ValueError(
+            f"deflection = {there:g} mV at {layout.name_of(where)!r} is not allowed: must be finite and not 0 where the current goes in"
+        )
     ax = new_axes(ax, (5.0, 3.2))
     x, ratio = distances_from(layout, where), deflection / there
     draw_branches(ax, layout, x, ratio, section_colours(layout.morphology), zorder=2)
-    mark: dict[str, Any] = dict(markersize=6, markerfacecolor="white", markeredgecolor=DATA, markeredgewidth=1.4, zorder=4)
+    mark: dict[str, Any] = dict(
+        markersize=6, markerfacecolor="white", markeredgecolor=DATA, markeredgewidth=1.4, zorder=4
+    )
     ax.plot([0.0], [1.0], "o", clip_on=False, **mark)
     if legend:
         region_legend(ax, layout.morphology)
@@ -72,7 +76,9 @@ def _deflection(layout: Layout, values: Any, rest: Any, where: int) -> np.ndarra
     elif v.ndim == 2:
         before = v[0]
     else:
-        raise ValueError("rest = None is not allowed for values at one time: must be the voltage before, in mV, or 0 for values that are deflections")
+        raise ValueError(
+            "rest = None is not allowed for values at one time: must be the voltage before, in mV, or 0 for values that are deflections"
+        )
     away = v - before
     if v.ndim == 1:
         return away

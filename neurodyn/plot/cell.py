@@ -8,11 +8,21 @@ import numpy as np
 
 from ..cells.layout import Layout
 from ..cells.morphology.region import region_of
-from .axes import DATA, MUTED, new_axes
+from .axes import DATA, new_axes
 from .cell_drawn import VIEWS, Drawn, draw
 from .cell_outline import Pieces, pieces
 from .cell_scale import draw_scale
-from .cell_shape import Shape, Sites, layout_of, named_sites, per_compartment, place, region_colours, region_legend
+from .cell_shape import (
+    Shape,
+    Sites,
+    check_colours,
+    layout_of,
+    named_sites,
+    per_compartment,
+    place,
+    region_colours,
+    region_legend,
+)
 
 
 _MARKS = "os^Dv"
@@ -52,10 +62,11 @@ def cell(
 
     **Raises:** `ValueError` for another shape, a view, number of values or place that is not there, and axes that do not go with the view.
     """
+    check_colours(limits, cmap)
     layout = layout_of(shape)
     shown = None if values is None else per_compartment(layout, values)
     sites = named_sites(layout, marks)
-    colours = None if shown is not None else _colours(layout, colour)
+    colours = _colours(layout, colour)
     cut = pieces(layout)
     ax = cell_axes(ax, cut, view)
     drawn = draw(ax, layout, cut, view)
@@ -88,7 +99,9 @@ def cell_axes(ax: Any, cut: Pieces, view: str) -> Any:
             ax = figure.add_subplot(projection="3d")
             ax.view_init(elev=15, azim=25, vertical_axis="y")
     elif (ax.name == "3d") != solid:
-        raise ValueError(f"ax is not allowed for view = {view!r}: must be axes {'with' if solid else 'without'} projection='3d'")
+        raise ValueError(
+            f"ax is not allowed for view = {view!r}: must be axes {'with' if solid else 'without'} projection='3d'"
+        )
     ax.set_axis_off()
     return ax
 
@@ -136,12 +149,16 @@ def draw_marks(ax: Any, layout: Layout, view: str, sites: Mapping[str, tuple[str
         for i, (section, x) in enumerate(place(layout, site) for site in group):
             own = sections[section]
             at = [float(np.interp(x * own.length, own.arc, own.points[:, c])) for c in columns]
-            style: dict[str, Any] = dict(markersize=6, markerfacecolor="white", markeredgecolor=DATA, markeredgewidth=1.4)
+            style: dict[str, Any] = dict(
+                markersize=6, markerfacecolor="white", markeredgecolor=DATA, markeredgewidth=1.4
+            )
             ax.plot(*[[c] for c in at], marker, zorder=5, **style)
             if i:
                 continue
             side = 1 if at[0] >= middle[0] else -1
-            text = dict(fontsize="small", color=DATA, path_effects=[withStroke(linewidth=2.5, foreground="white")], zorder=6)
+            text = dict(
+                fontsize="small", color=DATA, path_effects=[withStroke(linewidth=2.5, foreground="white")], zorder=6
+            )
             if view == "3d":
                 ax.text(*at, f"   {name}", **text)
             else:

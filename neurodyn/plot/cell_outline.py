@@ -28,7 +28,9 @@ class Pieces:
 
 def pieces(layout: Layout) -> Pieces:
     """The cones of a cell, cut where its compartments end. A soma as long as it is wide stands for a ball, and becomes one."""
-    parts = [_ball(s) if _stands_for_a_ball(s) else (s.points, s.diameters / 2, s.arc) for s in layout.morphology.sections]
+    parts = [
+        _ball(s) if _stands_for_a_ball(s) else (s.points, s.diameters / 2, s.arc) for s in layout.morphology.sections
+    ]
     counts = np.asarray(layout.counts)
     lengths = np.asarray([arc[-1] for _, _, arc in parts])
     # One coordinate for the whole cell, in which no two sections meet.
@@ -38,12 +40,17 @@ def pieces(layout: Layout) -> Pieces:
     radii = np.concatenate([r for _, r, _ in parts])
     owner = np.repeat(np.arange(len(parts)), [len(r) for _, r, _ in parts])
     section = layout.section
-    inner = np.arange(layout.size) > layout.first[section]  # all but the first compartment of a section begin with a cut
+    inner = (
+        np.arange(layout.size) > layout.first[section]
+    )  # all but the first compartment of a section begin with a cut
     step = (np.arange(layout.size) - layout.first[section]) / counts[section]
     cuts = (offsets[section] + step * lengths[section])[inner]
     where = np.searchsorted(along, cuts)
     cut_points = np.stack([np.interp(cuts, along, points[:, i]) for i in range(3)], axis=1)
-    first, last = np.searchsorted(owner, np.arange(len(parts))), np.searchsorted(owner, np.arange(len(parts)), side="right") - 1
+    first, last = (
+        np.searchsorted(owner, np.arange(len(parts))),
+        np.searchsorted(owner, np.arange(len(parts)), side="right") - 1,
+    )
     at = where + np.arange(cuts.size)  # of the cuts among all points
     shift = np.searchsorted(where, np.arange(len(along)), side="right")  # cuts before each point
     begin, end = (first + shift[first])[section], (last + shift[last])[section]
@@ -58,7 +65,7 @@ def pieces(layout: Layout) -> Pieces:
     )
 
 
-def outlines(cut: Pieces, columns: tuple[int, int]) -> tuple[list[np.ndarray], np.ndarray]:
+def outlines(cut: Pieces, columns: list[int]) -> tuple[list[np.ndarray], np.ndarray]:
     """The outline of each compartment as a polygon in um, and their mean depths along the line of sight, shape (n,).
 
     The sides are one radius off the middle line, at right angles to it as seen; so a wide branch is as wide from whatever side.
@@ -72,7 +79,8 @@ def outlines(cut: Pieces, columns: tuple[int, int]) -> tuple[list[np.ndarray], n
     shapes = []
     for a, b in zip(cut.begin.tolist(), (cut.end + 1).tolist(), strict=True):
         widest = a + int(np.argmax(cut.radii[a:b]))
-        if np.ptp(flat[a:b], axis=0).max() < 0.2 * cut.radii[widest]:
+        seen, whole = np.ptp(flat[a:b], axis=0).max(), np.ptp(cut.points[a:b], axis=0).max()
+        if seen < 0.2 * cut.radii[widest] and seen < 0.5 * whole:
             shapes.append(flat[widest] + cut.radii[widest] * circle)  # seen from its end
         else:
             shapes.append(np.concatenate([left[a:b], right[a:b][::-1]]))
@@ -108,7 +116,12 @@ def _tangents(flat: np.ndarray, section: np.ndarray) -> np.ndarray:
 def _stands_for_a_ball(section: Section) -> bool:
     width = section.diameters
     straight = np.linalg.norm(section.points[-1] - section.points[0])
-    return section.type == SOMA and np.ptp(width) == 0.0 and abs(section.length / width[0] - 1) < 0.01 and abs(straight / width[0] - 1) < 0.01
+    return (
+        section.type == SOMA
+        and np.ptp(width) == 0.0
+        and abs(section.length / width[0] - 1) < 0.01
+        and abs(straight / width[0] - 1) < 0.01
+    )
 
 
 def _ball(section: Section) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

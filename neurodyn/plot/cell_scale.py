@@ -37,7 +37,7 @@ def _bar(ax: Any, flat: np.ndarray) -> None:
     def crowd(corner):
         return int((np.abs(part - corners[corner]) < reach).all(axis=1).sum())
 
-    style = dict(pad=0.2, sep=3, frameon=False, color=DATA, fontproperties=FontProperties(size="small"))
+    style: dict[str, Any] = dict(pad=0.2, sep=3, frameon=False, color=DATA, fontproperties=FontProperties(size="small"))
     bar = AnchoredSizeBar(ax.transData, length, f"{length:g} µm", min(corners, key=crowd), **style)
     bar.size_bar.get_children()[0].set(linewidth=2.0)
     ax.add_artist(bar)
@@ -47,6 +47,7 @@ def _triad(ax: Any, cut: Pieces) -> None:
     """Along each axis, from the lowest corner."""
     low, extent = cut.points.min(0), np.ptp(cut.points, axis=0)
     length = _nice(float(extent.max()) / 5)
+    low = low - [0.5 * length, 0.0, 0.0]  # beside the cell
     for axis, name in zip(np.eye(3), "xyz", strict=True):
         ax.plot(*np.stack([low, low + length * axis], axis=1), color=DATA, linewidth=1.5)
         ax.text(*(low + 1.2 * length * axis), name, fontsize="small", color=DATA, ha="center", va="center")

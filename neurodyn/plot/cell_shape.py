@@ -13,6 +13,8 @@ from .axes import DATA, MODEL, MUTED, OTHER
 
 #: By SWC tag; the colours are those of the other pictures (Okabe and Ito 2008).
 _COLOURS = {1: DATA, 2: "#009E73", 3: OTHER, 4: MODEL}
+#: Of lines that are told apart.
+LINES = (MODEL, OTHER, DATA, "#009E73", "#CC79A7", "#E69F00")
 _MORE = ("#CC79A7", "#E69F00", "#56B4E9", MUTED)
 _FINE = 2000  # parts of a section, among which a place is found
 
@@ -63,14 +65,20 @@ def place(layout: Layout, site: str) -> tuple[int, float]:
 def named_sites(layout: Layout, sites: Sites | None) -> dict[str, tuple[str, ...]]:
     """Places by what they are called: themselves where they have no name.
 
-    **Raises:** `ValueError` as `Layout.locate`.
+    **Raises:** `ValueError` for no places, and as `Layout.locate`.
     """
     if sites is None:
         return {}
+    if not isinstance(sites, str | Mapping | Sequence):
+        raise ValueError(
+            f"places = {sites!r} are not allowed: must be a place such as 'soma[0](0.5)', several, or several by their labels"
+        )
     if not isinstance(sites, Mapping):
         sites = {site: site for site in ([sites] if isinstance(sites, str) else sites)}
     groups = {str(name): (at,) if isinstance(at, str) else tuple(at) for name, at in sites.items()}
-    for group in groups.values():
+    for name, group in groups.items():
+        if not group:
+            raise ValueError(f"places of {name!r} = {group} are not allowed: must be one or more")
         layout.locate_all(group)
     return groups
 
@@ -89,6 +97,24 @@ def region_colours(morphology: Morphology, given: Mapping[str, str] | None = Non
         if name not in ours:
             raise ValueError(f"colour[{name!r}] is not allowed: the regions are {', '.join(ours)}")
     return {name: given.get(name, MUTED) for name in ours}
+
+
+def colour_map(name: str) -> Any:
+    """A colour map of matplotlib. **Raises:** `ValueError` for a name that is none."""
+    import matplotlib
+
+    if name not in matplotlib.colormaps:
+        raise ValueError(
+            f"cmap = {name!r} is not allowed: must be a colour map of matplotlib, such as 'viridis', 'magma' or 'RdBu_r'"
+        )
+    return matplotlib.colormaps[name]
+
+
+def check_colours(limits: tuple[float, float] | None, cmap: str) -> None:
+    """Refuse what values cannot be coloured by. **Raises:** `ValueError`."""
+    colour_map(cmap)
+    if limits is not None and not (len(limits) == 2 and limits[0] < limits[1]):
+        raise ValueError(f"limits = {limits!r} is not allowed: must be two numbers, the lower one first")
 
 
 def section_colours(morphology: Morphology) -> list[str]:

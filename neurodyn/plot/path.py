@@ -8,11 +8,20 @@ import numpy as np
 from ..cells.layout import Layout
 from ..cells.morphology.region import region_of
 from .along import draw_branches, way_to
-from .axes import DATA, MODEL, MUTED, OTHER, new_axes, tidy
-from .cell_shape import Shape, Sites, layout_of, named_sites, per_compartment, place, region_colours, region_legend, section_colours
-
-
-_COLOURS = (MODEL, OTHER, DATA, "#009E73", "#CC79A7", "#E69F00")
+from .axes import MUTED, new_axes, tidy
+from .cell_shape import (
+    LINES,
+    Shape,
+    Sites,
+    colour_map,
+    layout_of,
+    named_sites,
+    per_compartment,
+    place,
+    region_colours,
+    region_legend,
+    section_colours,
+)
 
 
 def path(
@@ -23,7 +32,7 @@ def path(
     ax: Any = None,
     labels: Sequence[str] | None = None,
     label: str = "",
-    branches: bool | None = None,
+    branches: bool = False,
     cmap: str = "viridis",
 ) -> Any:
     """Draw values against the distance from the middle of the root section, the soma's where there is one, along the cell to a place.
@@ -39,7 +48,7 @@ def path(
     - `to`: a place such as `apic[20](1)`, several, or by their labels; None for all branches, in the colours of their regions.
     - `ax`; `labels`: of the rows, `["1 ms", "2 ms"]`; `label`: what the values are, with their unit.
     - `branches`: whether all other branches are there too, as thin grey lines.
-    - `cmap`: a matplotlib colour map, for more rows than six.
+    - `cmap`: a matplotlib colour map, for more rows than three.
 
     **Returns:** the axes.
 
@@ -52,7 +61,10 @@ def path(
     rows = np.atleast_2d(array)
     places = [(name, site) for name, group in sites.items() for site in group]
     if len(rows) > 1 and len(places) != 1:
-        raise ValueError(f"values of shape {array.shape} are not allowed for {len(places) or 'all'} places: several rows must be for one place")
+        raise ValueError(
+            f"values of shape {array.shape} are not allowed for {len(places) or 'all'} places: several rows must be for one place"
+        )
+    colour_map(cmap)
     if labels is not None and len(labels) != len(rows):
         raise ValueError(f"labels: {len(labels)} are not allowed: must be {len(rows)}, one for each row of values")
     ax = new_axes(ax, (5.4, 3.0))
@@ -70,12 +82,14 @@ def path(
     else:
         for i, (name, compartments, distances, _) in enumerate(ways):
             text = name if len(ways) > 1 else labels[0] if labels else None
-            _draw(ax, distances, rows[0][compartments], _COLOURS[i % len(_COLOURS)], text)
+            _draw(ax, distances, rows[0][compartments], LINES[i % len(LINES)], text)
     if len(ways) == 1:
         _draw_way(ax, layout, *ways[0][2:])
     if len(ways) > 1 or (labels and ways):
         ax.legend(frameon=False, fontsize="small", loc="upper left", bbox_to_anchor=(1.0, 1.0))
-    ax.set_xlabel("path distance from the soma (µm)" if layout.morphology.sections[0].type == 1 else "path distance (µm)")
+    ax.set_xlabel(
+        "path distance from the soma (µm)" if layout.morphology.sections[0].type == 1 else "path distance (µm)"
+    )
     ax.set_ylabel(label)
     ax.margins(x=0.02)
     return tidy(ax)
@@ -88,9 +102,7 @@ def _draw(ax: Any, distances: np.ndarray, values: np.ndarray, colour: Any, text:
 
 def _of_rows(count: int, cmap: str) -> list[Any]:
     """Colours of rows: apart for a few, in order for many."""
-    import matplotlib
-
-    return list(_COLOURS[:count]) if count <= 3 else list(matplotlib.colormaps[cmap](np.linspace(0.0, 0.9, count)))
+    return list(LINES[:count]) if count <= 3 else list(colour_map(cmap)(np.linspace(0.0, 0.9, count)))
 
 
 def _draw_way(ax: Any, layout: Layout, distances: np.ndarray, borders: list[tuple[float, int]]) -> None:
@@ -112,5 +124,14 @@ def _draw_way(ax: Any, layout: Layout, distances: np.ndarray, borders: list[tupl
         begin, end, colour = begins[k], ends[last], colours[names[k]]
         ax.fill_between([begin, end], 0.0, 0.02, transform=along, color=colour, linewidth=0, zorder=2)
         if end - begin > 0.12 * ends[-1]:
-            ax.text((begin + end) / 2, 0.025, names[k], transform=along, ha="center", va="bottom", fontsize="x-small", color=colour)
+            ax.text(
+                (begin + end) / 2,
+                0.025,
+                names[k],
+                transform=along,
+                ha="center",
+                va="bottom",
+                fontsize="x-small",
+                color=colour,
+            )
         k = last + 1

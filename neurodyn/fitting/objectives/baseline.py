@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 
 from ..._parameter import parameter
-from ..._stimulus import AbstractStimulus, Instant
+from ..._stimulus import AbstractStimulus, Drives, Instant
 from ..._types import FloatArray, Parameter, RealScalar
 
 
@@ -20,3 +20,11 @@ class Baseline(AbstractStimulus):
 
     def edges(self) -> FloatArray:
         return jnp.zeros((0,), self.value.dtype)
+
+
+def with_baseline(stimulus: AbstractStimulus, value: FloatArray) -> AbstractStimulus:
+    """A stimulus and a constant drive besides; of several inputs the first one that is named gets it."""
+    if not isinstance(stimulus, Drives):
+        return stimulus + Baseline(value)
+    first, *_ = stimulus.terms
+    return Drives(**{**stimulus.terms, first: stimulus.terms[first] + Baseline(value)})

@@ -14,9 +14,10 @@ from ..._simulate.crossing import default_room, upward_crossings
 from ..._stimulus import AbstractStimulus
 from ..._types import FloatArray, Parameter, RealScalar
 from .base import AbstractObjective
-from .baseline import Baseline
+from .baseline import with_baseline
 from .checks import check_positive_numbers, finite_vector
 from .episode import FEATURES, OF_SHAPE, Episode
+from .voltages import main_voltage
 
 
 class Features(AbstractObjective):
@@ -111,7 +112,8 @@ class Features(AbstractObjective):
         return after - before
 
     def _run(self, model: AbstractNeuron) -> Episode:
-        stimulus, spiking = self.stimulus + Baseline(self.baseline), isinstance(model, AbstractSpikingNeuron)
+        stimulus, spiking = with_baseline(self.stimulus, self.baseline), isinstance(model, AbstractSpikingNeuron)
+        voltage = main_voltage(model)
         run = simulate(
             model,
             stimulus,
@@ -119,10 +121,11 @@ class Features(AbstractObjective):
             t0=self.t0,
             method=self.method,
             y0=self.y0,
-            record="v",
+            record=voltage,
             max_spikes=None if spiking else 0,
         )
-        return self._around(run.v, run.spikes.times if spiking else jnp.full((1,), jnp.inf, run.v.dtype))
+        v = run.ys[voltage]
+        return self._around(v, run.spikes.times if spiking else jnp.full((1,), jnp.inf, v.dtype))
 
     def features(self, model: AbstractNeuron) -> FloatArray:
         """The model's, in the order of the targets, shape (k,)."""

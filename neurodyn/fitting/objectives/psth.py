@@ -14,9 +14,10 @@ from ..._simulate import FixedStep, simulate
 from ..._stimulus import AbstractStimulus
 from ..._types import FloatArray, Parameter, RealScalar
 from .base import AbstractObjective
-from .baseline import Baseline
+from .baseline import with_baseline
 from .checks import as_schedule, check_positive_numbers, padded_spikes, window_mask
 from .spike_signal import filtered_impulses, filtered_spikes
+from .voltages import main_voltage
 
 
 _FLOOR = 0.5  # spikes; what a silent stretch of the data is uncertain by, or one spike of the model there would cost infinitely much
@@ -101,8 +102,11 @@ class PSTH(AbstractObjective):
 
     def simulate(self, model: AbstractNeuron) -> FloatArray:
         """The model's voltage at every step, mV."""
-        stimulus = self.stimulus + Baseline(self.baseline)
-        return simulate(model, stimulus, self.t1, t0=self.t0, method=self.method, y0=self.y0, max_spikes=0).v
+        stimulus = with_baseline(self.stimulus, self.baseline)
+        voltage = main_voltage(model)
+        return simulate(
+            model, stimulus, self.t1, t0=self.t0, method=self.method, y0=self.y0, record=voltage, max_spikes=0
+        ).ys[voltage]
 
     def rate(self, model: AbstractNeuron) -> tuple[FloatArray, FloatArray]:
         """The model's smoothed rate, and that of the trials, with the last `tau`: Hz, shape (bins,) each."""

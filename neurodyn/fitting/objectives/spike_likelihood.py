@@ -14,7 +14,7 @@ from ..._simulate import FixedStep, rest_state, simulate
 from ..._stimulus import AbstractStimulus
 from ..._types import FloatArray, Parameter, RealScalar
 from .base import AbstractObjective
-from .baseline import Baseline
+from .baseline import with_baseline
 from .checks import as_schedule, check_positive_numbers, padded_spikes, stage, window_mask
 from .matching import count_spikes
 from .replay import EARLY, Replayed, ReplayReset
@@ -103,7 +103,7 @@ class SpikeLikelihood(AbstractObjective):
         replayed = Replayed(model, jnp.where(jnp.isfinite(self.times), self.times - self.t0, 2 * duration + 1.0))
         run = simulate(
             replayed,
-            self.stimulus + Baseline(self.baseline),
+            with_baseline(self.stimulus, self.baseline),
             self.t1,
             t0=self.t0,
             method=dataclasses.replace(self.method, reset=ReplayReset()),

@@ -13,10 +13,11 @@ from ..._simulate import FixedStep, simulate
 from ..._stimulus import AbstractStimulus
 from ..._types import FloatArray, Parameter, RealScalar
 from .base import AbstractObjective
-from .baseline import Baseline
+from .baseline import with_baseline
 from .checks import as_schedule, check_positive_numbers, padded_spikes, stage
 from .matching import count_spikes, match_spikes
 from .spike_signal import averaged_impulses, bin_ends, filtered_impulses, filtered_spikes
+from .voltages import main_voltage
 
 
 class SpikeTrain(AbstractObjective):
@@ -94,17 +95,20 @@ class SpikeTrain(AbstractObjective):
         return len(self.tau)
 
     def _run(self, model: AbstractNeuron, max_spikes: int | None):
-        stimulus = self.stimulus + Baseline(self.baseline)
-        return simulate(model, stimulus, self.t1, t0=self.t0, method=self.method, y0=self.y0, max_spikes=max_spikes)
+        stimulus, record = with_baseline(self.stimulus, self.baseline), main_voltage(model)
+        run = simulate(
+            model, stimulus, self.t1, t0=self.t0, method=self.method, y0=self.y0, record=record, max_spikes=max_spikes
+        )
+        return run.ys[record], run.spikes
 
     def simulate(self, model: AbstractNeuron) -> FloatArray:
-        """The model's voltage at every step, mV."""
-        return self._run(model, 0).v
+        """The model's voltage at every step, mV; that of the soma of a cell with a shape."""
+        return self._run(model, 0)[0]
 
     def residuals(self, model: AbstractNeuron, fraction: RealScalar) -> FloatArray:
         tau, spikes = stage(self.tau, fraction), count_spikes(self.times)
         if isinstance(model, AbstractSpikingNeuron) and model.resets:
-            own = self._run(model, None).spikes.times
+            own = self._run(model, None)[1].times
             ends, width = bin_ends(self.t1 - self.t0)
             signal = averaged_impulses(own - self.t0, ends, width, tau)
             target = averaged_impulses(self.times - self.t0, ends, width, tau)
@@ -118,10 +122,10 @@ class SpikeTrain(AbstractObjective):
 
     def misfit(self, model: AbstractNeuron) -> FloatArray:
         """Distances of paired spikes in units of `jitter`; `reach / jitter` or more for each spike without a partner."""
-        run = self._run(model, None)
-        difference, paired, extra = match_spikes(self.times, run.spikes.times, self.reach)
+        v, spikes = self._run(model, None)
+        difference, paired, extra = match_spikes(self.times, spikes.times, self.reach)
         missing = jnp.isfinite(self.times) & ~paired
-        short = jnp.where(missing, self._shortfall(run.v), 0.0)
+        short = jnp.where(missing, self._shortfall(v), 0.0)
         unit = self.reach / self.jitter
         own = jnp.where(missing, unit * (1 + short), difference / self.jitter)
         return jnp.concatenate([own, unit * extra.astype(own.dtype)])
@@ -141,7 +145,7 @@ class SpikeTrain(AbstractObjective):
 
     def measured(self, model: AbstractNeuron) -> FloatArray:
         """The times of the model's own spikes, in units of `jitter`."""
-        times = self._run(model, None).spikes.times
+        times = self._run(model, None)[1].times
         return jnp.where(jnp.isfinite(times), times, 0.0) / self.jitter
 
     def response(self, model: AbstractNeuron) -> FloatArray:
