@@ -101,8 +101,8 @@ def test_a_sealed_cable_is_second_order_in_space():
 
 
 def test_input_resistance_and_attenuation():
-    """Sealed `R_inf coth L` and `1 / cosh L`; killed, by a voltage clamp at the other end, `R_inf tanh L`; long, `R_inf` and `exp(-X)`. The errors fall with the
-    square of the length of compartments, so two thirds of them are taken off by a count three times as large."""
+    """Sealed `R_inf coth L` and `1 / cosh L`; killed, by a voltage clamp at the other end, `R_inf tanh L`; long, `R_inf` and `exp(-X)`: in the middles
+    of compartments within the square of their length."""
     inputs = {"here": cells.CurrentClamp("cable(0)"), "held": cells.VoltageClamp("cable(1)", series_resistance=1e-9)}
     alone, held = {"here": jnp.asarray(1e-3)}, {"here": jnp.asarray(1e-3), "held": jnp.asarray(E)}
     for cable, drive in ((RALLPACK, alone), (RALLPACK, held), (Theory(length=12000.0), alone)):
@@ -144,7 +144,8 @@ def test_a_mode_decays_with_its_time_constant_in_second_order():
     cable, count, n = RALLPACK, 40, 2
     shape = np.cos(n * pi * middles(count))
     continuous, cut = (
-        (1 + k / cable.electrotonic**2) / cable.tau for k in ((n * pi) ** 2, 2 * count**2 * (1 - np.cos(n * pi / count)))
+        (1 + k / cable.electrotonic**2) / cable.tau
+        for k in ((n * pi) ** 2, 2 * count**2 * (1 - np.cos(n * pi / count)))
     )
     assert cut == pytest.approx(continuous, rel=3e-3)
     cell, errors = cable.cell(count), []
@@ -161,8 +162,9 @@ def active() -> dict:
     return {"na": Sodium(), "k": Potassium(), "leak": Leak(0.3, -54.387)}
 
 
+@pytest.mark.slow
 def test_an_active_cable_is_second_order_in_time_in_every_state():
-    """Not from rest: warmer at one end than at the other, with gates of the middle."""
+    """Not from rest: 30 mV above it at one end and below it at the other, with the gates of rest."""
     cell = Theory(length=600.0, diameter=2.0).cell(6, active())
     y0 = {**cell.init(), "v": jnp.asarray(E + 30 * np.cos(pi * middles(6)))}
     exact = reference(cell, y0, 0.5, 2.0)
@@ -269,7 +271,9 @@ def deviation(found: np.ndarray, exact: np.ndarray) -> tuple[float, float]:
     return float(np.sqrt(np.mean(errors**2))), float(errors.max())
 
 
-def charged(cell: nd.Cell, dt: float, probes: dict[str, float], theory: Theory) -> dict[str, tuple[float, float, np.ndarray]]:
+def charged(
+    cell: nd.Cell, dt: float, probes: dict[str, float], theory: Theory
+) -> dict[str, tuple[float, float, np.ndarray]]:
     """A Rallpack: 0.1 nA for 250 ms. By probe, with its place X: deviations, at each step of the first millisecond and every 0.05 ms then, and the voltages at 50
     and 250 ms."""
     run = nd.simulate(cell, nd.Step(0.1), 250.0, dt=dt, record=list(probes), max_spikes=0)
@@ -322,17 +326,22 @@ def test_rallpack_2():
     np.testing.assert_allclose([found[name][2][-1] for name in ("v_root", "v_tip")], (-40.127, -40.207), atol=0.01)
 
 
-def _rallpack_3(count: int, t1: float, dt: float):
+def _rallpack_3(count: int, t1: float, dt: float) -> tuple[np.ndarray, np.ndarray, list[float]]:
+    """Spike times (2 ends, 20), their numbers, and the highest of the voltages 0.05 ms apart at each end."""
     channels = {"na": Sodium(), "k": Potassium(), "leak": Leak(0.025, E)}
     cell = RALLPACK.cell(count, channels, detectors=["cable(0)", "cable(1)"])
     run = nd.simulate(cell, nd.Step(0.1), t1, dt=dt, record=list(ENDS), max_spikes=20)
-    return np.asarray(run.spikes.times), np.asarray(run.spikes.count), [float(run.ys[name].max()) for name in ENDS]
+    return (
+        np.asarray(run.spikes.times),
+        np.asarray(run.spikes.count),
+        [float(run.ys[name][:: round(0.05 / dt)].max()) for name in ENDS],
+    )
 
 
 def test_the_beginning_of_rallpack_3():
     times, counts, peaks = _rallpack_3(200, 20.0, 0.0125)
     np.testing.assert_array_equal(counts, (2, 2))
-    np.testing.assert_allclose(times[:, :2].ravel(), (1.3063, 16.0042, 4.0709, 18.6), atol=0.02)
+    np.testing.assert_allclose([*times[0, :2], times[1, 0]], (1.3063, 16.0042, 4.0709), atol=0.01)
     np.testing.assert_allclose(peaks, (41.33, 46.2), atol=0.1)
 
 

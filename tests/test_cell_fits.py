@@ -84,7 +84,9 @@ def test_a_real_cell_is_recovered_from_its_soma_and_a_dendrite():
 
 def test_a_dendrite_that_differs_from_the_soma(stick):
     """The gradient by factors of regions is that of finite differences."""
-    cell = nd.Cell(stick.compartments, {"leak": On("all", Leak(), g=PerRegion(dendrite=0.5))}, probes={"v_tip": "dend(1)"})
+    cell = nd.Cell(
+        stick.compartments, {"leak": On("all", Leak(), g=PerRegion(dendrite=0.5))}, probes={"v_tip": "dend(1)"}
+    )
     target = VoltageTrace(nd.Step(0.05), np.full(81, -60.0), 0.025, of="v_tip", y0=None)
 
     def loss(factor):
@@ -112,7 +114,9 @@ def test_a_voltage_that_is_not_there_is_refused(stick):
     with pytest.raises(ValueError, match="'v_tuft'"):
         VoltageTrace(DRIVE, np.zeros(5), 0.025, of="v_tuft", y0=None).simulate(stick)
     with pytest.raises(ValueError, match="must be 'v', its only voltage"):
-        VoltageTrace(DRIVE, np.zeros(5), 0.025, of="v_tuft", coupling=1.0).simulate(nd.HodgkinHuxley(), jnp.asarray(1.0))
+        VoltageTrace(DRIVE, np.zeros(5), 0.025, of="v_tuft", coupling=1.0).simulate(
+            nd.HodgkinHuxley(), jnp.asarray(1.0)
+        )
 
 
 def test_memory_of_a_gradient_is_bounded(stick):

@@ -37,7 +37,12 @@ def membrane() -> dict:
     }
 
 
-PROBES = {"v_tip": "left(1)", "calcium": ("trunk(0.5)", "ca.inside"), "i_h_tip": ("left(1)", "i_h"), "m": ("axon(1)", "na.m")}
+PROBES = {
+    "v_tip": "left(1)",
+    "calcium": ("trunk(0.5)", "ca.inside"),
+    "i_h_tip": ("left(1)", "i_h"),
+    "m": ("axon(1)", "na.m"),
+}
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +79,10 @@ def test_compartments_add_up_to_the_morphology():
 
 def test_what_hangs_where(cell):
     layout = cell.layout
-    tree, first = layout.tree, dict(zip((s.name for s in layout.morphology.sections), layout.first.tolist(), strict=True))
+    tree, first = (
+        layout.tree,
+        dict(zip((s.name for s in layout.morphology.sections), layout.first.tolist(), strict=True)),
+    )
     assert tree.size - layout.size == 2  # the fork, and the soma's 0-end, where it goes on into two
     assert tree.parents[first["middle"]] == tree.parents[first["axon"]] == layout.root
     assert tree.parents[first["left"]] == tree.parents[first["right"]] >= layout.size
@@ -162,7 +170,12 @@ def test_a_batch_is_row_by_row_and_blocks_change_nothing(cell):
 
 def test_parameters_go_by_their_paths_and_a_program_is_compiled_once(cell):
     known = parameters(cell)
-    assert {"channels.na.g", "channels.na.m.alpha.scale", "profiles.h.g.length", "profiles.cell.capacitance.factors.apical"} <= set(known)
+    assert {
+        "channels.na.g",
+        "channels.na.m.alpha.scale",
+        "profiles.h.g.length",
+        "profiles.cell.capacitance.factors.apical",
+    } <= set(known)
     assert not known["compartments.area"].info.trainable and known["axial_resistivity"].info.trainable
     traced = []
 
@@ -173,7 +186,12 @@ def test_parameters_go_by_their_paths_and_a_program_is_compiled_once(cell):
 
     run(cell)
     run(nd.replace(cell, {"channels.na.g": 100.0, "axial_resistivity": 150.0}))
-    again = nd.Cell(Compartments.by_length(branched(), 15.0), membrane(), probes=PROBES, profiles={"capacitance": cells.PerRegion(apical=2.0)})
+    again = nd.Cell(
+        Compartments.by_length(branched(), 15.0),
+        membrane(),
+        probes=PROBES,
+        profiles={"capacitance": cells.PerRegion(apical=2.0)},
+    )
     run(again)
     assert len(traced) == 1
 
@@ -191,7 +209,12 @@ def test_inputs_at_several_places(cell):
         "synapses": cells.ConductanceInput(["left(0.9)", "right(0.9)"]),
         "clamp": cells.VoltageClamp("middle(1)", series_resistance=10.0),
     }
-    driven = nd.Cell(cell.compartments, {"leak": Leak(0.3, -65.0)}, inputs=inputs, probes={"v_clamped": "middle(1)", "v_left": "left(0.9)"})
+    driven = nd.Cell(
+        cell.compartments,
+        {"leak": Leak(0.3, -65.0)},
+        inputs=inputs,
+        probes={"v_clamped": "middle(1)", "v_left": "left(0.9)"},
+    )
     events = nd.Stack(nd.Alpha(1.0, 5e-3), nd.DoubleExponential(2.0, 5e-3))
     drives = nd.Drives(electrode=nd.Step(0.0), synapses=events, clamp=nd.Step(-65.0))
     run = _run(driven, drives, ["v_*", "i_synapses", "i_clamp"])
@@ -241,6 +264,9 @@ BAD = {
         c.compartments, {"leak": Leak()}, inputs={"a": cells.CurrentClamp("soma"), "b": cells.CurrentClamp("axon")}
     ).dynamics(0.0, {"v": jnp.zeros(c.layout.size)}, jnp.asarray(0.0)),
     "no input matches 'dend'": lambda c: nd.simulate(c, nd.Drives(dend=nd.Step(1.0)), 1.0),
+    "input name 'leak'": lambda c: nd.Cell(
+        c.compartments, {"leak": Leak()}, inputs={"leak": cells.CurrentClamp("soma")}
+    ),
     "capacitance = -1": lambda c: nd.Cell(c.compartments, {"leak": Leak()}, capacitance=-1.0),
 }
 

@@ -126,7 +126,8 @@ def test_public_names_are_there_and_documented(name):
 
 
 @pytest.mark.parametrize(
-    "name", ["channels", "kinetics", "points", "fitting", "analysis", "io", "plot", "reducers", "templates", "ann", "cells"]
+    "name",
+    ["channels", "kinetics", "points", "fitting", "analysis", "io", "plot", "reducers", "templates", "ann", "cells"],
 )
 def test_public_names_of_submodules_are_documented(name):
     module = getattr(nd, name)

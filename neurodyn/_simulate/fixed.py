@@ -178,7 +178,9 @@ class _Run(eqx.Module):
 
         def steps(carry, first, count):
             if self.plan.checkpoint in ("step", "nested"):
-                return jax.lax.scan(jax.checkpoint(body, prevent_cse=False, policy=_keep), carry, first + jnp.arange(count))
+                return jax.lax.scan(
+                    jax.checkpoint(body, prevent_cse=False, policy=_keep), carry, first + jnp.arange(count)
+                )
             return jax.lax.scan(body, carry, first + jnp.arange(count))
 
         segment = self.plan.segment

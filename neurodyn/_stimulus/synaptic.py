@@ -54,7 +54,8 @@ class DoubleExponential(AbstractStimulus):
         since = _since(time, self.times)
         window = Window.overlap(since, jnp.full_like(since, -jnp.inf), width)
         mean = [
-            jnp.exp(-jnp.maximum(window.begin, 0.0) / tau) * phi1(-window.width / tau) for tau in (self.decay, self.rise)
+            jnp.exp(-jnp.maximum(window.begin, 0.0) / tau) * phi1(-window.width / tau)
+            for tau in (self.decay, self.rise)
         ]
         return self._scale() * jnp.sum(window.fraction * (mean[0] - mean[1]))
 

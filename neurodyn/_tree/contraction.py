@@ -11,15 +11,15 @@ from .topology import Tree
 
 
 class _Round(NamedTuple):
-    """Nodes that are eliminated together, no two of them neighbours: the first `count` of those that are left, each with two neighbours, of which the
+    """Nodes that are eliminated together, no two of them neighbours: the first `size` of those that are left, each with two neighbours, of which the
     second may be missing.
 
-    **Fields:** `neighbours`: positions among the nodes that are left after the round, shape (2, count). `edges`: to these, in the list of edges that grows by
-    one for each node that is eliminated; 0 is one of no conductance. `received`: of each node that is left, which of the 2 count flows it receives, in
-    order, and 2 count for none, shape (2, left).
+    **Fields:** `neighbours`: positions among the nodes that are left after the round, shape (2, size). `edges`: to these, in the list of edges that grows by
+    one for each node that is eliminated; 0 is one of no conductance. `received`: of each node that is left, which of the 2 size flows it receives, in
+    order, and 2 size for none, shape (2, left).
     """
 
-    count: int
+    size: int
     neighbours: np.ndarray
     edges: np.ndarray
     received: np.ndarray
@@ -38,10 +38,12 @@ def contract(tree: Tree, load: jax.Array, coupling: jax.Array, right: jax.Array)
     """
     order, rounds = _plan(tree)
     load, right = load[..., order], right[..., order]
-    edges = jnp.concatenate([jnp.zeros_like(coupling[..., :1]), coupling], axis=-1)  # 0 is none; the root's own is never looked at
+    edges = jnp.concatenate(
+        [jnp.zeros_like(coupling[..., :1]), coupling], axis=-1
+    )  # 0 is none; the root's own is never looked at
     gone = []
     for this in rounds:
-        m = this.count
+        m = this.size
         left, right_ = edges[..., this.edges[0]], edges[..., this.edges[1]]
         total = 1 / (load[..., :m] + left + right_)
         shares = left * total, right_ * total
@@ -59,9 +61,9 @@ def contract(tree: Tree, load: jax.Array, coupling: jax.Array, right: jax.Array)
 
 def _received(x: jax.Array, shares: tuple[jax.Array, jax.Array], this: _Round) -> jax.Array:
     """What the nodes that are left have, with what they receive from those that go."""
-    given = [share * x[..., : this.count] for share in shares]
+    given = [share * x[..., : this.size] for share in shares]
     given = jnp.concatenate([*given, jnp.zeros_like(given[0][..., :1])], axis=-1)
-    return x[..., this.count :] + given[..., this.received[0]] + given[..., this.received[1]]
+    return x[..., this.size :] + given[..., this.received[0]] + given[..., this.received[1]]
 
 
 @functools.lru_cache(maxsize=64)
@@ -99,7 +101,10 @@ def _choose(tree: Tree) -> list[list[tuple]]:
     edges, rounds = 1 + tree.size, []
     left = list(range(tree.size))
     while len(left) > 1:
-        nodes, taken = [], np.zeros(tree.size, int)  # how many flows a node receives; more than two also for one that goes itself
+        nodes, taken = (
+            [],
+            np.zeros(tree.size, int),
+        )  # how many flows a node receives; more than two also for one that goes itself
         for node in sorted(left, key=lambda i: len(links[i])):
             if len(links[node]) <= 2 and taken[node] == 0 and all(taken[other] < 2 for other in links[node]):
                 taken[node] = 3

@@ -1,5 +1,13 @@
 """Cells with a shape: morphologies, and what is computed on them."""
 
+from .cell import Cell as Cell
+from .compartments import Compartments as Compartments
+from .inputs import (
+    AbstractInput as AbstractInput,
+    ConductanceInput as ConductanceInput,
+    CurrentClamp as CurrentClamp,
+    VoltageClamp as VoltageClamp,
+)
 from .morphology import (
     Morphology as Morphology,
     MorphologyError as MorphologyError,
@@ -15,14 +23,6 @@ from .morphology import (
     integrate as integrate,
     read as read,
     tapered as tapered,
-)
-from .cell import Cell as Cell
-from .compartments import Compartments as Compartments
-from .inputs import (
-    AbstractInput as AbstractInput,
-    ConductanceInput as ConductanceInput,
-    CurrentClamp as CurrentClamp,
-    VoltageClamp as VoltageClamp,
 )
 from .placement import On as On
 from .profiles import (

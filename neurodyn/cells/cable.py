@@ -51,7 +51,10 @@ class Cable(AbstractCoupledFlow):
         # The Laplacian L of the cell is symmetric, K = L / capacitance is not: the transposed equation is solved for x / capacitance.
         own = self.capacitance
         x = tree_solve(
-            self.tree, self._extend(own * load), factor * self.coupling, self._extend(right if transposed else own * right)
+            self.tree,
+            self._extend(own * load),
+            factor * self.coupling,
+            self._extend(right if transposed else own * right),
         )[: own.shape[0]]
         return own * x if transposed else x
 
@@ -95,7 +98,9 @@ def junction_weights(tree: Tree, coupling: FloatArray, size: int) -> FloatArray:
     """The shares of the neighbours in the voltage of each junction, shape (junctions, most neighbours); the compartments are `size`."""
     if tree.size == size:
         return jnp.zeros((0, 0), coupling.dtype)
-    shares = jnp.stack([jnp.where(own, coupling[edge], 0.0) for own, edge in zip(*_edges(tree, size)[1:], strict=True)], axis=1)
+    shares = jnp.stack(
+        [jnp.where(own, coupling[edge], 0.0) for own, edge in zip(*_edges(tree, size)[1:], strict=True)], axis=1
+    )
     return shares / jnp.sum(shares, axis=1, keepdims=True)
 
 
@@ -104,7 +109,8 @@ def _edges(tree: Tree, size: int) -> tuple[tuple[int, ...], np.ndarray, np.ndarr
     """The neighbours of each junction, all first ones, then all second ones and so on; and, one row for each of these, whether there is one and which node has the
     conductance to it."""
     around = [
-        [(int(tree.parents[node]), node), *((child, child) for child in tree.children[node])] for node in range(size, tree.size)
+        [(int(tree.parents[node]), node), *((child, child) for child in tree.children[node])]
+        for node in range(size, tree.size)
     ]
     most = max(map(len, around), default=0)
     padded = [[*links, *[(links[0][0], -1)] * (most - len(links))] for links in around]

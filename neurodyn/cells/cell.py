@@ -108,7 +108,9 @@ class Cell(AbstractSpikingNeuron, AbstractBoundedState, AbstractPreparable, Abst
         if not isinstance(compartments, Compartments):
             raise ValueError(f"shape = {shape!r} is not allowed: must be a Morphology or Compartments")
         layout = compartments.layout
-        placed = {name: part if isinstance(part, On) else On("all", part) for name, part in check_names(channels).items()}
+        placed = {
+            name: part if isinstance(part, On) else On("all", part) for name, part in check_names(channels).items()
+        }
         self.compartments = compartments
         self.channels = {name: part.mechanism for name, part in placed.items()}
         self.regions = tuple((name, part.region) for name, part in placed.items())
@@ -125,7 +127,11 @@ class Cell(AbstractSpikingNeuron, AbstractBoundedState, AbstractPreparable, Abst
         validate(self, type(self).__name__)
         for domain in self._domains.parts:
             mechanisms.check({name: self.channels[name] for name, *_ in domain.shares}, self.temperature)
-        for item in self.inputs.values():
+        for name, item in self.inputs.items():
+            if name in self.channels:
+                raise ValueError(
+                    f"input name {name!r} is not allowed: a channel has it, and their currents go by their names"
+                )
             self.layout.locate_all(item.at)
 
     @property
@@ -203,8 +209,10 @@ class Cell(AbstractSpikingNeuron, AbstractBoundedState, AbstractPreparable, Abst
             match(list(drive), self.inputs, "input")
             return drive
         if len(self.inputs) > 1:
-            raise ValueError(f"a drive that is a number is not allowed for several inputs: must be nd.Drives of {', '.join(self.inputs)}")
-        return dict.fromkeys(self.inputs, drive)
+            raise ValueError(
+                f"a drive that is a number is not allowed for several inputs: must be nd.Drives of {', '.join(self.inputs)}"
+            )
+        return {name: drive for name in self.inputs}
 
     def observe(self, t: RealScalar, y: State, drive: Any) -> dict[str, FloatArray]:
         """What the probes see; `i_<channel>`, outward, uA/cm2, at the compartments of each channel; and `i_<input>`, into the cell, nA, of each input."""

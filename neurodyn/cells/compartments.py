@@ -81,7 +81,11 @@ class Compartments(Parameterised):
 
         Source: Hines and Carnevale (2001), The Neuroscientist 7:123, the rule d_lambda.
         """
-        given = {"fraction": (fraction, ""), "frequency": (frequency, "Hz"), "axial_resistivity": (axial_resistivity, "ohm cm")}
+        given = {
+            "fraction": (fraction, ""),
+            "frequency": (frequency, "Hz"),
+            "axial_resistivity": (axial_resistivity, "ohm cm"),
+        }
         for name, (value, unit) in {**given, "capacitance": (capacitance, "uF/cm2")}.items():
             check_positive(name, value, unit)
 

@@ -58,7 +58,9 @@ def domains(layout: Layout, regions: Regions) -> Domains:
     parts = []
     for begin, end in zip(bounds[:-1], bounds[1:], strict=True):
         shares = tuple(
-            (name, int(before[begin, k]), int(before[end, k])) for k, (name, _) in enumerate(regions) if ordered[begin, k]
+            (name, int(before[begin, k]), int(before[end, k]))
+            for k, (name, _) in enumerate(regions)
+            if ordered[begin, k]
         )
         parts.append(Domain(begin, end, shares))
     where = {name: order[ordered[:, k]] for k, (name, _) in enumerate(regions)}

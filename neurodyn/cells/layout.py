@@ -94,7 +94,9 @@ class Layout:
         """
         found = re.fullmatch(r"\s*(.*?)\s*(?:\(([^()]*)\))?\s*", site) if isinstance(site, str) else None
         if found is None:
-            raise ValueError(f"site = {site!r} is not allowed: must be a section and a position, such as 'soma[0](0.5)'")
+            raise ValueError(
+                f"site = {site!r} is not allowed: must be a section and a position, such as 'soma[0](0.5)'"
+            )
         name, text = found.groups()
         try:
             x = 0.5 if text is None else float(text)
@@ -118,10 +120,12 @@ class Layout:
 
 def _connect(layout: Layout) -> tuple[Tree, np.ndarray, np.ndarray]:
     """The tree and the two parts of the way from each node to its parent."""
-    sections, first, counts = layout.morphology.sections, layout.first, layout.counts
+    sections, first = layout.morphology.sections, layout.first
     halves = layout.cones[1]
     where = [None if section.parent == -1 else _attachment(layout, i) for i, section in enumerate(sections)]
-    together = {end: [i for i, at in enumerate(where) if at == end] for end in dict.fromkeys(where) if isinstance(end, tuple)}
+    together = {
+        end: [i for i, at in enumerate(where) if at == end] for end in dict.fromkeys(where) if isinstance(end, tuple)
+    }
     n = layout.size
     junction = {end: n + k for k, end in enumerate(end for end, held in together.items() if len(held) > 1)}
     parents = np.arange(-1, n - 1)
@@ -146,7 +150,7 @@ def _connect(layout: Layout) -> tuple[Tree, np.ndarray, np.ndarray]:
 def _attachment(layout: Layout, index: int) -> tuple[int, int] | int:
     """What a section hangs on: an end of another section, or a compartment."""
     section = layout.morphology.sections[index]
-    parent, at = int(section.parent), section.at
+    parent, at = int(layout.morphology.parents[index]), section.at
     if at == 1.0:
         return parent, 1
     if at == 0.0:

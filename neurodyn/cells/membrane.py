@@ -59,7 +59,9 @@ class Membrane(AbstractElementwise):
     def widen(self) -> Self:
         def repeated(domain: Domain, parts: Any) -> Any:
             shape = (domain.end - domain.begin,)
-            return jtu.tree_map(lambda x: jnp.broadcast_to(x, shape) if eqx.is_inexact_array(x) and x.ndim == 0 else x, parts)
+            return jtu.tree_map(
+                lambda x: jnp.broadcast_to(x, shape) if eqx.is_inexact_array(x) and x.ndim == 0 else x, parts
+            )
 
         parts = tuple(repeated(domain, own) for domain, own in zip(self.domains.parts, self.parts, strict=True))
         return eqx.tree_at(lambda membrane: membrane.parts, self, parts)
@@ -90,7 +92,11 @@ def _together(pieces: list[dict[str, Any]]) -> dict[str, Any]:
     """Dictionaries by mechanism, joined domain after domain."""
     names = dict.fromkeys(name for piece in pieces for name in piece)
     found = {name: [piece[name] for piece in pieces if name in piece] for name in names}
-    return {name: jtu.tree_map(lambda *x: jnp.concatenate(x) if len(x) > 1 else x[0], *own) for name, own in found.items()}
+
+    def joined(first, *more):
+        return jnp.concatenate([first, *more]) if more else first
+
+    return {name: jtu.tree_map(joined, *own) for name, own in found.items()}
 
 
 def assemble(
@@ -109,7 +115,8 @@ def assemble(
         for name, begin, end in domain.shares:
             where = found.where[name]
             varied = {
-                path: profile(layout, where, distance[where])[begin:end] for path, profile in profiles.get(name, {}).items()
+                path: profile(layout, where, distance[where])[begin:end]
+                for path, profile in profiles.get(name, {}).items()
             }
             own[name] = _varied(channels[name], varied)
         parts.append(own)

@@ -52,7 +52,9 @@ def check_profiles(profiles: Mapping[str, AbstractProfile]) -> dict[str, Abstrac
     """Profiles of a cell's own parameters. **Raises:** `ValueError` for another parameter, and for what is no profile."""
     for name, profile in profiles.items():
         if name not in _OWN:
-            raise ValueError(f"profiles[{name!r}] is not allowed: must be one of {', '.join(_OWN)}; those of channels stand in On(...)")
+            raise ValueError(
+                f"profiles[{name!r}] is not allowed: must be one of {', '.join(_OWN)}; those of channels stand in On(...)"
+            )
         _check_profile(name, profile)
     return dict(profiles)
 
@@ -63,7 +65,9 @@ def check_names(channels: Mapping[str, Any]) -> dict[str, AbstractMechanism | On
         if not isinstance(name, str) or not name.isidentifier() or name in ("v", CELL):
             raise ValueError(f"channel name {name!r} is not allowed: must be an identifier other than 'v' and {CELL!r}")
         if not isinstance(part, AbstractMechanism | On):
-            raise ValueError(f"channel {name!r} is not allowed: must be a channel, a pool or On(region, channel), got {type(part).__name__}")
+            raise ValueError(
+                f"channel {name!r} is not allowed: must be a channel, a pool or On(region, channel), got {type(part).__name__}"
+            )
     return dict(channels)
 
 

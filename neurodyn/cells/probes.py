@@ -25,9 +25,7 @@ class Probe:
         return everything[path][self.index]
 
 
-def make_probes(
-    layout: Layout, regions: Regions, wanted: Mapping[str, str | tuple[str, str]]
-) -> tuple[Probe, ...]:
+def make_probes(layout: Layout, regions: Regions, wanted: Mapping[str, str | tuple[str, str]]) -> tuple[Probe, ...]:
     """Probes from places (the voltage there), or pairs of a place and a path; that of the voltage in the middle of the soma first.
 
     **Raises:** `ValueError` for a place that does not exist, or that does not have the channel.
@@ -36,7 +34,9 @@ def make_probes(
     for name, given in wanted.items():
         site, path = (given, "v") if isinstance(given, str) else given
         compartment = layout.locate(site)
-        found[name] = Probe(name, path, compartment if path == "v" else _index(layout, regions, site, compartment, path))
+        found[name] = Probe(
+            name, path, compartment if path == "v" else _index(layout, regions, site, compartment, path)
+        )
     return tuple(found.values())
 
 

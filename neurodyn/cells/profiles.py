@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Mapping
+from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -61,7 +62,9 @@ class PerRegion(AbstractProfile):
     **Fields:** `factors`: by region, as in `Morphology.region`.
     """
 
-    factors: dict[str, FloatArray] = eqx.field(converter=lambda given: {k: jnp.asarray(v, dtype=float) for k, v in given.items()})
+    factors: dict[str, Any] = eqx.field(
+        converter=lambda given: {k: jnp.asarray(v, dtype=float) for k, v in given.items()}
+    )
 
     def __init__(self, factors: Mapping[str, float] | None = None, **more: float):
         self.factors = {**(factors or {}), **more}

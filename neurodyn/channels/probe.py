@@ -47,7 +47,7 @@ def probe(name: str, part: Any, temperature: FloatArray) -> None:
         wrong = {key: out.shape for key, out in shapes.items() if out.shape != ()}
         with jax.ensure_compile_time_eval():  # a model may be built inside a transformation
             columns = [jnp.asarray(column, temperature.dtype) for column in grid.values()]
-            table = {} if wrong else jax.device_get(_tabulate(part, temperature, *columns))
+            table = {} if wrong else jax.device_get(_tabulate(part, temperature, *columns))  # pyright: ignore[reportCallIssue]
     except Exception as error:
         if arrays:  # weights of a neural network, which may have a batch axis
             return
@@ -88,7 +88,7 @@ def _evaluate(part: Any, temperature: FloatArray, x: FloatArray, *inside: FloatA
 _OPTIONS = {"xla_backend_optimization_level": 0, "xla_cpu_use_fusion_emitters": False}
 
 
-@functools.partial(eqx.filter_jit, compiler_options=_OPTIONS)
+@functools.partial(eqx.filter_jit, compiler_options=_OPTIONS)  # pyright: ignore[reportCallIssue]
 def _tabulate(part: Any, temperature: FloatArray, *columns: FloatArray) -> _Table:
     def one(*point):
         table: _Table = {}

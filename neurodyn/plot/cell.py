@@ -160,7 +160,7 @@ def draw_marks(ax: Any, layout: Layout, view: str, sites: Mapping[str, tuple[str
                 fontsize="small", color=DATA, path_effects=[withStroke(linewidth=2.5, foreground="white")], zorder=6
             )
             if view == "3d":
-                ax.text(*at, f"   {name}", **text)
+                ax.text(*at, f"   {name}", **text).set_in_layout(False)
             else:
                 align = "left" if side > 0 else "right"
                 ax.annotate(name, at, (7 * side, 5), textcoords="offset points", ha=align, **text)

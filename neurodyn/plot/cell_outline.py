@@ -8,7 +8,7 @@ from ..cells.layout import Layout
 from ..cells.morphology.section import SOMA, Section
 
 
-_ROUND = 33  # points along a soma that is drawn as a ball, and around a cylinder that is seen from its end
+_ROUND = 65  # points along a soma that is drawn as a ball, and around a cylinder that is seen from its end
 
 
 @dataclasses.dataclass(frozen=True)

@@ -39,7 +39,7 @@ def path(
 
     `nd.plot.path(cell, run.v.max(0), "apic[20](1)", label="peak voltage (mV)")`
 
-    Dots are compartments; grey lines stand where the next section begins, and the strip at the bottom has the colours of the regions on the way.
+    Dots are compartments, where there are up to 80; grey lines stand where the next section begins, and the strip at the bottom has the colours of the regions on the way.
 
     **Arguments:**
 
