@@ -71,9 +71,17 @@ def outlines(cut: Pieces, columns: list[int]) -> tuple[list[np.ndarray], np.ndar
     The sides are one radius off the middle line, at right angles to it as seen; so a wide branch is as wide from whatever side.
     """
     flat = cut.points[:, columns]
-    tangents = _tangents(flat, cut.section)
-    normals = np.stack([-tangents[:, 1], tangents[:, 0]], axis=1) * cut.radii[:, None]
-    left, right = flat + normals, flat - normals
+    back, forth = _directions(flat, cut.section)
+    # Around a sharp bend there are two sides to the middle line, or the outline would cross itself.
+    sharp = (back * forth).sum(1) < 0.5
+    copies = np.repeat(np.arange(len(flat)), 1 + sharp)
+    second = np.concatenate([[False], copies[1:] == copies[:-1]])
+    first = np.flatnonzero(~second)
+    along = _unit(
+        np.where(sharp[copies][:, None], np.where(second[:, None], forth[copies], back[copies]), (back + forth)[copies])
+    )
+    normals = np.stack([-along[:, 1], along[:, 0]], axis=1) * cut.radii[copies][:, None]
+    left, right = flat[copies] + normals, flat[copies] - normals
     turn = np.linspace(0.0, 2 * np.pi, _ROUND)
     circle = np.stack([np.cos(turn), np.sin(turn)], axis=1)
     shapes = []
@@ -83,15 +91,16 @@ def outlines(cut: Pieces, columns: list[int]) -> tuple[list[np.ndarray], np.ndar
         if seen < 0.2 * cut.radii[widest] and seen < 0.5 * whole:
             shapes.append(flat[widest] + cut.radii[widest] * circle)  # seen from its end
         else:
-            shapes.append(np.concatenate([left[a:b], right[a:b][::-1]]))
+            own = slice(first[a] + sharp[a], first[b - 1] + 1)
+            shapes.append(np.concatenate([left[own], right[own][::-1]]))
     (depth,) = {0, 1, 2} - set(columns)
     towards = 1.0 if (columns[0] + 1) % 3 == columns[1] else -1.0  # axes are right-handed
     height = cut.points[:, depth]
     return shapes, towards * (height[cut.begin] + height[cut.end]) / 2
 
 
-def _tangents(flat: np.ndarray, section: np.ndarray) -> np.ndarray:
-    """Unit vectors along the middle line at each point, shape (m, 2): between the two pieces that meet there, passing over those without extent."""
+def _directions(flat: np.ndarray, section: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Unit vectors along the middle line before and after each point, shape (m, 2), passing over pieces without extent; one stands for the other at an end."""
     m = len(flat)
     step = np.diff(flat, axis=0)
     length = np.hypot(step[:, 0], step[:, 1])
@@ -100,17 +109,19 @@ def _tangents(flat: np.ndarray, section: np.ndarray) -> np.ndarray:
     before = np.maximum.accumulate(np.concatenate([[-1], np.where(real, np.arange(m - 1), -1)]))
     after = np.minimum.accumulate(np.concatenate([np.where(real, np.arange(m - 1), m), [m]])[::-1])[::-1]
 
-    def direction(index, valid):
+    def direction(index, there):
         index = np.clip(index, 0, m - 2)
-        return np.where((valid & (section[index] == section))[:, None], unit[index], 0.0)
+        there = there & (section[index] == section)
+        return there[:, None], np.where(there[:, None], unit[index], 0.0)
 
-    back, forth = direction(before, before >= 0), direction(after, after < m)
-    total = back + forth
-    size = np.hypot(total[:, 0], total[:, 1])
-    turns_round = size < 1e-6
-    total = np.where(turns_round[:, None], forth, total)
-    size = np.hypot(total[:, 0], total[:, 1])
-    return np.where(size[:, None] > 0, total / np.where(size > 0, size, 1.0)[:, None], [1.0, 0.0])
+    (is_back, back), (is_forth, forth) = direction(before, before >= 0), direction(after, after < m)
+    back, forth = np.where(is_back, back, forth), np.where(is_forth, forth, back)
+    nowhere = ~(is_back | is_forth)
+    return np.where(nowhere, [1.0, 0.0], back), np.where(nowhere, [1.0, 0.0], forth)
+
+
+def _unit(vectors: np.ndarray) -> np.ndarray:
+    return vectors / np.hypot(vectors[:, 0], vectors[:, 1])[:, None]
 
 
 def _stands_for_a_ball(section: Section) -> bool:

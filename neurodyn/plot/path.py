@@ -1,12 +1,14 @@
 """Values along the way from the soma to a place."""
 
 from collections.abc import Sequence
+from itertools import cycle
 from typing import Any
 
 import numpy as np
 
 from ..cells.layout import Layout
 from ..cells.morphology.region import region_of
+from ..cells.morphology.section import SOMA
 from .along import draw_branches, way_to
 from .axes import MUTED, new_axes, tidy
 from .cell_shape import (
@@ -52,8 +54,8 @@ def path(
 
     **Returns:** the axes.
 
-    **Raises:** `ValueError` for another shape, number of values or place that is not there, several rows for several places, and labels that do not go with
-    the rows.
+    **Raises:** `ValueError` for another shape, number of values or place that is not there, several rows for several places, branches
+    besides several rows, and labels that do not go with the rows.
     """
     layout = layout_of(shape)
     array = per_compartment(layout, values, rows=True)
@@ -64,35 +66,47 @@ def path(
         raise ValueError(
             f"values of shape {array.shape} are not allowed for {len(places) or 'all'} places: several rows must be for one place"
         )
+    if len(rows) > 1 and branches:
+        raise ValueError(f"branches = {branches!r} is not allowed for values of shape {array.shape}: must be one row")
     colour_map(cmap)
     if labels is not None and len(labels) != len(rows):
         raise ValueError(f"labels: {len(labels)} are not allowed: must be {len(rows)}, one for each row of values")
     ax = new_axes(ax, (5.4, 3.0))
     if not places or branches:
         colours = section_colours(layout.morphology) if not places else [MUTED] * len(layout.counts)
-        for row in rows:
-            draw_branches(ax, layout, layout.distance, row, colours, zorder=1)
-        if not places:
-            region_legend(ax, layout.morphology)
-    ways = [(name, *way_to(layout, *place(layout, site))) for name, site in places]
-    if len(rows) > 1:
-        _, compartments, distances, _ = ways[0]
-        for row, colour, text in zip(rows, _of_rows(len(rows), cmap), labels or [None] * len(rows), strict=True):
-            _draw(ax, distances, row[compartments], colour, text)
+        draw_branches(ax, layout, layout.distance, rows[0], colours, zorder=1)
+    if places:
+        _draw_ways(ax, layout, rows, places, labels, cmap)
     else:
-        for i, (name, compartments, distances, _) in enumerate(ways):
-            text = name if len(ways) > 1 else labels[0] if labels else None
-            _draw(ax, distances, rows[0][compartments], LINES[i % len(LINES)], text)
-    if len(ways) == 1:
-        _draw_way(ax, layout, *ways[0][2:])
-    if len(ways) > 1 or (labels and ways):
-        ax.legend(frameon=False, fontsize="small", loc="upper left", bbox_to_anchor=(1.0, 1.0))
+        region_legend(ax, layout.morphology)
     ax.set_xlabel(
-        "path distance from the soma (µm)" if layout.morphology.sections[0].type == 1 else "path distance (µm)"
+        "path distance from the soma (µm)" if layout.morphology.sections[0].type == SOMA else "path distance (µm)"
     )
     ax.set_ylabel(label)
     ax.margins(x=0.02)
     return tidy(ax)
+
+
+def _draw_ways(
+    ax: Any,
+    layout: Layout,
+    rows: np.ndarray,
+    places: list[tuple[str, str]],
+    labels: Sequence[str] | None,
+    cmap: str,
+) -> None:
+    """Rows of values along the way to one place, or one row along the ways to several."""
+    ways = [(name, *way_to(layout, *place(layout, site))) for name, site in places]
+    if len(ways) == 1:
+        _, compartments, distances, borders = ways[0]
+        for row, colour, text in zip(rows, _of_rows(len(rows), cmap), labels or [None] * len(rows), strict=True):
+            _draw(ax, distances, row[compartments], colour, text)
+        _draw_regions(ax, layout, distances, borders)
+    else:
+        for colour, (name, compartments, distances, _) in zip(cycle(LINES), ways, strict=False):
+            _draw(ax, distances, rows[0][compartments], colour, name)
+    if len(ways) > 1 or labels:
+        ax.legend(frameon=False, fontsize="small", loc="upper left", bbox_to_anchor=(1.0, 1.0))
 
 
 def _draw(ax: Any, distances: np.ndarray, values: np.ndarray, colour: Any, text: str | None) -> None:
@@ -105,7 +119,7 @@ def _of_rows(count: int, cmap: str) -> list[Any]:
     return list(LINES[:count]) if count <= 3 else list(colour_map(cmap)(np.linspace(0.0, 0.9, count)))
 
 
-def _draw_way(ax: Any, layout: Layout, distances: np.ndarray, borders: list[tuple[float, int]]) -> None:
+def _draw_regions(ax: Any, layout: Layout, distances: np.ndarray, borders: list[tuple[float, int]]) -> None:
     """Where the sections on the way begin, and their regions below."""
     sections, colours = layout.morphology.sections, region_colours(layout.morphology)
     for begin, _ in borders[1:]:
