@@ -207,7 +207,9 @@ def prepare(tree: Any) -> Any:
 class AbstractProblem(eqx.Module):
     """What solvers that know the structure of models find as the `args` of a Diffrax solve."""
 
-    model: eqx.AbstractVar[AbstractNeuron]
+    @abstractmethod
+    def neuron(self) -> AbstractNeuron:
+        """The model."""
 
     @abstractmethod
     def dynamics(self, t: RealScalar, y: State) -> Linearised:
@@ -226,6 +228,9 @@ class Problem(AbstractProblem):
 
     model: AbstractNeuron
     drive: Any
+
+    def neuron(self) -> AbstractNeuron:
+        return self.model
 
     def dynamics(self, t: RealScalar, y: State) -> Linearised:
         return self.model.dynamics(t, y, self.drive(t))

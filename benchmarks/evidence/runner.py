@@ -18,7 +18,7 @@ from .registry import REGISTRY, SINGLE_PRECISION, Claim, Figure, precision
 
 
 PAGE = Path(__file__).resolve().parent.parent / "EVIDENCE.md"
-GROUPS = ("models", "collection", "events", "solvers", "gradients", "fitting", "speed", "sweeps")
+GROUPS = ("models", "collection", "events", "solvers", "gradients", "cells", "fitting", "speed", "sweeps")
 HOLDS, SHORT, REPORTED = "holds", "falls short", "reported"
 
 

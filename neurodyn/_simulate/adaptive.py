@@ -78,8 +78,7 @@ class _Args(AbstractProblem):
     problem: Problem
     warp: _Warp
 
-    @property
-    def model(self) -> AbstractNeuron:  # pyright: ignore[reportIncompatibleVariableOverride]
+    def neuron(self) -> AbstractNeuron:
         return self.problem.model
 
     def dynamics(self, t: RealScalar, y: State) -> Linearised:

@@ -1,7 +1,10 @@
 """Linear equations with the Jacobian of a model, solved compartment by compartment and then along the cell."""
 
 import dataclasses
-from typing import Any, Self
+import functools
+from collections.abc import Iterable
+from operator import add
+from typing import Any, Self, TypeAlias
 
 import equinox as eqx
 import jax
@@ -15,13 +18,10 @@ from .._paths import join
 from .._types import FloatArray, RealScalar, State
 
 
-class _OperatorFlow(AbstractCoupledFlow):
-    """Voltages coupled by an operator, which holds their whole Jacobian block."""
+class OperatorCoupling(eqx.Module):
+    """Voltages coupled by an operator, which holds their whole Jacobian block: solved as a matrix. As `AbstractCoupledFlow.solve`."""
 
     operator: lx.AbstractLinearOperator
-
-    def advance(self, y: FloatArray, slope: FloatArray, dt: RealScalar) -> FloatArray:
-        raise NotImplementedError("an operator is advanced by Linearised")
 
     def solve(self, load: FloatArray, factor: RealScalar, right: FloatArray, transposed: bool) -> FloatArray:
         block = self.operator.as_matrix()
@@ -29,9 +29,8 @@ class _OperatorFlow(AbstractCoupledFlow):
         matrix = jnp.diag(load) + factor * between
         return jnp.linalg.solve(matrix.T if transposed else matrix, right)
 
-    def places(self, model: AbstractNeuron, y: State) -> Any:
-        del model
-        return jtu.tree_map(lambda _: None, y)
+
+Coupling: TypeAlias = AbstractCoupledFlow | OperatorCoupling
 
 
 def _is_coupled(decay: Any) -> bool:
@@ -56,7 +55,7 @@ class Arrangement:
     size: int
 
     @classmethod
-    def make(cls, model: AbstractNeuron, y: State, decay: Any) -> tuple[Self, AbstractCoupledFlow | None]:
+    def make(cls, model: AbstractNeuron, y: State, decay: Any) -> tuple[Self, Coupling | None]:
         """That of a state of a model with this decay, and what couples the voltages.
 
         **Raises:** `ValueError` for a state whose leaves do not go together one by one.
@@ -71,10 +70,11 @@ class Arrangement:
         order = sorted(range(len(leaves)), key=lambda i: (i in coupled, groups[i]))
         last = order[-1]
         diagonal = sum(groups[i] == groups[order[0]] for i in order[:-1])
-        flow = found[last] if coupled else None
-        if isinstance(flow, lx.AbstractLinearOperator):
-            flow = _OperatorFlow(flow)
-        places = [None] * len(leaves) if flow is None else treedef.flatten_up_to(flow.places(model, y))
+        coupling, places = found[last] if coupled else None, [None] * len(leaves)
+        if isinstance(coupling, AbstractCoupledFlow):
+            places = treedef.flatten_up_to(coupling.places(model, y))
+        elif coupling is not None:
+            coupling = OperatorCoupling(coupling)
         size = leaves[last][1].size
         for (path, leaf), own in zip(leaves, places, strict=True):
             if leaf.size != (size if own is None else len(own)):
@@ -84,7 +84,7 @@ class Arrangement:
                 )
         one_by_one = tuple(range(size))
         ordered = tuple(None if places[i] == one_by_one else places[i] for i in order)
-        return cls(tuple(order), diagonal, ordered, size), flow
+        return cls(tuple(order), diagonal, ordered, size), coupling
 
     def spread(self, i: int, x: FloatArray) -> FloatArray:
         """The leaf that is eliminated as the i-th, for all units, zero where they have none; shape (size,)."""
@@ -123,10 +123,15 @@ class Arrangement:
 
 
 class Factors(eqx.Module):
-    """A matrix `left pivots right` for each unit: leaves of the first group as diagonals, the rest as unit triangles, column by column; and the coupling.
+    """The matrix of every unit as a lower triangle, pivots and an upper triangle, and the coupling of the units.
 
-    **Fields:** `first`: pivots of the first group, (k, n); `left`, `right`: what joins it to the r others, (r, k, n); `pivots` of these, (r, n); `lower`,
-    `upper`: their triangles, for each of the first r - 1 what joins it to those after it; `flow`, `factor`: the coupling of the last.
+    **Fields:**
+
+    - `first`: the pivots of the k leaves that do not depend on one another, shape (k, n) for n units; `left`, `right`: what joins these to the r
+        other leaves in the lower and the upper triangle, shape (r, k, n).
+    - `pivots`: those of the others, shape (r, n); `lower`, `upper`: for each of the others what joins it to those after it, shapes (r - 1, n) down to (1, n).
+    - `coupling`, `factor`: what couples the last leaf and its share in the operator.
+    - `transposed`: whether the coupling is to be transposed.
     """
 
     first: FloatArray
@@ -135,21 +140,25 @@ class Factors(eqx.Module):
     pivots: FloatArray
     lower: tuple[FloatArray, ...]
     upper: tuple[FloatArray, ...]
-    flow: AbstractCoupledFlow | None
+    coupling: Coupling | None
     factor: RealScalar
     transposed: bool = eqx.field(static=True, default=False)
 
 
 class LocalElimination(lx.AbstractLinearSolver[Factors]):
-    """A Lineax solver for `a I - b J` with the Jacobian J of the slope of a model: every leaf of the state but coupled voltages is eliminated in each compartment by
-    itself, and what is left is solved along the cell, in O(n). The matrix is never made: the blocks, which are diagonals, are what the operator gives for each leaf of
-    ones, a state in which all else is zero. For voltages these are uniform and drive no current along the cell, so the coupling is left out; the model says what it is.
+    """A Lineax solver for `a I - b J`, where J is the Jacobian of the slope of a model: in each compartment by itself it eliminates every leaf of the state but coupled
+    voltages, and solves for these along the cell, in O(n) for n compartments. The matrix is never made. Its blocks are diagonal but for the coupling of the voltages,
+    so they are what the operator makes of a state in which one leaf is 1 and all else 0. Uniform voltages drive no current along the cell: what couples them
+    the model says itself.
 
-    There is no pivoting: the steps of a solver are short enough that a compartment by itself is not unstable within one.
+    There is no pivoting: no compartment by itself explodes within the step of a solver that follows it.
 
-    Pass `options={"flow": flow, "factor": b}`: what couples the voltages, or None, and its share in the operator.
+    Pass `options={"coupling": ..., "factor": b}`: the coupling that `Arrangement.make` finds, and the b of the operator. Differentiate with respect to neither:
+    derivatives go through the operator.
 
-    **Fields:** `arrangement`.
+    **Fields:** `arrangement`: of the leaves.
+
+    Source for cells: Hines (1984), Int. J. Biomed. Comput. 15:69, who eliminates gates in this way.
     """
 
     arrangement: Arrangement = eqx.field(static=True)
@@ -160,7 +169,7 @@ class LocalElimination(lx.AbstractLinearSolver[Factors]):
         first = jnp.stack([blocks[i, i] for i in range(k)]) if k else blocks[:0, 0]
         above = jnp.swapaxes(blocks[:k, k:], 0, 1)
         left, right = blocks[k:, :k] / first[None], above / first[None]
-        rest = blocks[k:, k:] - jnp.sum(left[:, None] * above[None], axis=2)
+        rest = blocks[k:, k:] - _sum(left[:, None, i] * above[None, :, i] for i in range(k))
         lower, upper = [], []
         for p in range(rest.shape[0] - 1):
             column, row = rest[p + 1 :, p] / rest[p, p][None], rest[p, p + 1 :]
@@ -168,7 +177,7 @@ class LocalElimination(lx.AbstractLinearSolver[Factors]):
             lower.append(column)
             upper.append(row / rest[p, p][None])
         pivots = jnp.stack([rest[p, p] for p in range(rest.shape[0])])
-        return Factors(first, left, right, pivots, tuple(lower), tuple(upper), options["flow"], options["factor"])
+        return Factors(first, left, right, pivots, tuple(lower), tuple(upper), options["coupling"], options["factor"])
 
     def _blocks(self, operator: lx.AbstractLinearOperator) -> FloatArray:
         """The diagonals of all blocks, rows first; shape (leaves, leaves, units)."""
@@ -190,22 +199,28 @@ class LocalElimination(lx.AbstractLinearSolver[Factors]):
         k = self.arrangement.diagonal
         right = self.arrangement.stack(vector)
         first, rest = right[:k], right[k:]
-        rest = list(rest - jnp.sum(state.left * first[None], axis=1))
+        rest = list(rest - _sum(state.left[:, i] * first[None, i] for i in range(k)))
         for p, column in enumerate(state.lower):
             rest[p + 1 :] = [x - c * rest[p] for x, c in zip(rest[p + 1 :], column, strict=True)]
         first = first / state.first
         last, load = rest[-1], state.pivots[-1]
         x = [*(b / pivot for b, pivot in zip(rest[:-1], state.pivots, strict=False))]
-        x.append(last / load if state.flow is None else state.flow.solve(load, state.factor, last, state.transposed))
+        x.append(
+            last / load if state.coupling is None else state.coupling.solve(load, state.factor, last, state.transposed)
+        )
         for p in reversed(range(len(state.upper))):
             x[p] = x[p] - sum(u * later for u, later in zip(state.upper[p], x[p + 1 :], strict=True))
-        rest = jnp.stack(x)
-        first = first - jnp.sum(state.right * rest[:, None], axis=0)
-        return self.arrangement.unstack(jnp.concatenate([first, rest]), vector), lx.RESULTS.successful, {}
+        first = first - _sum(state.right[i] * own[None] for i, own in enumerate(x))
+        return self.arrangement.unstack(jnp.concatenate([first, jnp.stack(x)]), vector), lx.RESULTS.successful, {}
 
     def transpose(self, state: Factors, options: dict[str, Any]) -> tuple[Factors, dict[str, Any]]:
         swapped = dataclasses.replace(
-            state, left=state.right, right=state.left, lower=state.upper, upper=state.lower, transposed=not state.transposed
+            state,
+            left=state.right,
+            right=state.left,
+            lower=state.upper,
+            upper=state.lower,
+            transposed=not state.transposed,
         )
         return swapped, options
 
@@ -214,3 +229,8 @@ class LocalElimination(lx.AbstractLinearSolver[Factors]):
 
     def assume_full_rank(self) -> bool:
         return True
+
+
+def _sum(terms: Iterable[FloatArray]) -> Any:
+    """The sum in the order of the terms, which `jnp.sum` leaves to the compiler: every program that repeats a step has to find the same digits."""
+    return functools.reduce(add, terms, 0.0)
