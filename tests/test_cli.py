@@ -355,7 +355,8 @@ TEMPLATE = '[model]\ntemplate = "adaptive_threshold"\n[recording]\nfile = "cell.
 SEARCH = "[fit]\ncandidates = 8\nstarts = 4\nevolution = 2\n"
 
 
-@pytest.mark.parametrize("analysis", [False, pytest.param(True, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("analysis", [False, True])
 def test_template_fit(recorded, tmp_path, capsys, monkeypatch, analysis):
     pytest.importorskip("cma")
     step, calls = Evolution.step, []

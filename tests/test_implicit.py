@@ -223,9 +223,9 @@ def test_rodas5p_is_of_fifth_order_and_its_records_too():
         end, middle = run(2.0 / steps, steps)
         errors.append(np.abs(end - exact.y[:, -1]))
         between.append(np.abs(middle - exact.sol(2.0 - 1.5 / steps)))
-    assert np.all(observed_orders(errors)[-1] > 4.8) and observed_orders(errors)[-1, -1] < 5.5
     # The local error of the records is of fifth order, so theirs too.
-    assert np.all(observed_orders(np.max(between, axis=1))[-1] > 4.8)
+    for found in (errors, between):
+        assert 4.8 < observed_orders(np.max(found, axis=1))[-1] < 5.5
 
 
 def test_a_derivative_by_time_on_an_edge():
@@ -264,15 +264,10 @@ def test_a_branched_cell_is_the_fixed_steps_in_the_limit():
     cell, ts = branched(True), (1.0, 3.0, 6.0)
     sol = nd.simulate(cell, PULSE, 6.0, method=TIGHT, ts=ts, max_spikes=4)
     assert int(sol.status) == 0 and int(sol.spikes.count) == 1
-    fixed = [nd.simulate(cell, PULSE, 6.0, dt=dt, ts=ts, max_spikes=4) for dt in (0.01, 0.005, 0.0025)]
+    coarse, fine = (nd.simulate(cell, PULSE, 6.0, dt=dt, ts=ts, max_spikes=4) for dt in (0.0025, 0.00125))
     for of in (lambda sol: sol.v, lambda sol: sol.spikes.times[0]):
-        coarse, middle, fine = (np.asarray(of(sol)) for sol in fixed)
-        assert np.abs(fine - of(sol)).max() > 1e-6
-        first, second = (
-            (4 * middle - coarse) / 3,
-            (4 * fine - middle) / 3,
-        )  # the error is a series in the square of the step
-        np.testing.assert_allclose((16 * second - first) / 15, of(sol), atol=2e-6)
+        assert np.abs(of(coarse) - of(sol)).max() > 1e-6
+        np.testing.assert_allclose((4 * of(fine) - of(coarse)) / 3, of(sol), atol=5e-6)
 
 
 def test_a_compartment_is_a_point(hh):
@@ -306,7 +301,7 @@ def test_a_batch_is_its_members_and_the_default_solver(hh):
     for i, amplitude in enumerate(amplitudes):
         for one, member, other in zip(run(amplitude, nd.Rodas5P()), batch, explicit, strict=True):
             np.testing.assert_allclose(member[i], one, atol=1e-9)
-            np.testing.assert_allclose(member[i], other[i], atol=1e-4)
+            np.testing.assert_allclose(member[i], other[i], atol=1e-3)
 
 
 def test_single_precision():
@@ -335,9 +330,13 @@ def _measured(p, method, calcium=False):
 )
 def test_reverse_and_forward_derivatives_are_finite_differences(calcium):
     p = jnp.asarray([120.0, 36.0, 100.0, 1.0, 2.3])
-    forward = nd.Adaptive(1e-10, 1e-10, solver=nd.Rodas5P(), adjoint=dfx.ForwardMode())
-    expected = central_differences(lambda p: _measured(p, TIGHT, calcium), p, 2e-4 * np.asarray(p))[0].T
-    by_reverse = np.asarray(jax.jit(jax.jacrev(lambda p: _measured(p, TIGHT, calcium)))(p))
+    adjoints = dfx.RecursiveCheckpointAdjoint(checkpoints=4096), dfx.ForwardMode()
+    reverse, forward = (nd.Adaptive(1e-12, 1e-12, solver=nd.Rodas5P(), adjoint=adjoint) for adjoint in adjoints)
+    finer = nd.Adaptive(
+        1e-13, 1e-13, solver=nd.Rodas5P()
+    )  # steps are chosen anew for each perturbed vector, which is noise to a difference quotient
+    expected = central_differences(lambda p: _measured(p, finer, calcium), p, 2e-4 * np.asarray(p))[0].T
+    by_reverse = np.asarray(jax.jit(jax.jacrev(lambda p: _measured(p, reverse, calcium)))(p))
     by_forward = np.asarray(jax.jit(jax.jacfwd(lambda p: _measured(p, forward, calcium)))(p))
     np.testing.assert_allclose(by_reverse, by_forward, rtol=1e-8, atol=1e-10 * np.abs(by_forward).max())
     assert gradient_error(by_reverse, expected, p).max() < 1e-6

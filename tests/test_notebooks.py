@@ -8,8 +8,8 @@ from nbclient import NotebookClient
 
 
 NOTEBOOKS = sorted((Path(__file__).parent.parent / "notebooks").glob("*.ipynb"))
-#: These compile many models.
-SLOW = {"04_spikes_and_gradients", "05_zoo"}
+#: These compile many models, or fit.
+SLOW = {"02_fit_a_recording", "03_fit_an_ann", "04_spikes_and_gradients", "05_zoo", "06_cells"}
 #: Of extras, without which a notebook cannot run.
 NEEDS = {"02_fit_a_recording": "cma", "03_fit_an_ann": "sklearn"}
 

@@ -231,6 +231,7 @@ def test_reducers_see_the_same_spikes():
     assert float(reduced["intervals"]["mean"]) == pytest.approx(np.diff(full.times[:n]).mean(), rel=1e-9)
 
 
+@pytest.mark.slow
 def test_gradient_through_a_reducer_of_exact_spikes():
     def mean(current):
         sol = nd.simulate(nd.LIF(), nd.Step(current), 100.0, dt=0.5, reduce={"isi": nd.reducers.InterspikeIntervals()})
@@ -326,10 +327,7 @@ def _with_jacobian(times, weights):
     return jax.jit(lambda w: (times(w), jax.jacrev(times)(w)))(weights)
 
 
-AT_ONCE = pytest.param(None, marks=pytest.mark.slow, id="at once")
-
-
-@pytest.fixture(scope="module", params=[AT_ONCE, pytest.param(1.37, id="delayed")])
+@pytest.fixture(scope="module", params=[None, 1.37], ids=["at once", "delayed"])
 def network(request):
     """Spike times of two coupled neurons and their derivatives by the weights: at coarse fixed steps and on the adaptive path."""
     delay = request.param
@@ -341,6 +339,7 @@ def network(request):
     return delay, fixed, adaptive
 
 
+@pytest.mark.slow
 def test_coupled_neurons_on_both_paths(network):
     # Every spike by every weight. The fixed path solves the equations between spikes exactly, so at any step it is the adaptive one.
     delay, (times, jacobian), (accurate, accurate_jacobian) = network
@@ -350,6 +349,7 @@ def test_coupled_neurons_on_both_paths(network):
     assert np.abs(jacobian[:, 1]).max(axis=(1, 2)).min() > 0.1  # or there would be nothing to compare
 
 
+@pytest.mark.slow
 def test_gradients_of_coupled_neurons_are_differences(network):
     delay, (_, jacobian), _ = network
 

@@ -37,8 +37,8 @@ def response(amplitude=150.0, stop=40.0, spikes=(12.0, 30.0), **options) -> Step
 @pytest.mark.parametrize(
     ("name", "amplitude", "spikes"),
     [
-        ("regular_spiking", 200.0, (12.0, 30.0)),
-        pytest.param("regular_spiking", -50.0, (), marks=pytest.mark.slow),
+        pytest.param("regular_spiking", 200.0, (12.0, 30.0), marks=pytest.mark.slow),
+        ("regular_spiking", -50.0, ()),
         pytest.param("adaptive_threshold", 200.0, (12.0, 30.0), marks=pytest.mark.slow),
     ],
 )
@@ -116,6 +116,7 @@ def test_what_is_unknown_counts_for_nothing():
     assert (below[:10] != 0).all() and (below[10:] == 0).all()
 
 
+@pytest.mark.slow
 def test_sweeps_of_one_shape_are_one_batch():
     sweeps = [response(100.0), response(200.0, spikes=()), response(-50.0, spikes=(), noise=0.3, baseline=2.0)]
     cell = CELLS["regular_spiking"]

@@ -323,5 +323,6 @@ def test_killed_many_times(tmp_path):
     kill_and_resume(tmp_path, int(os.environ.get("NEURODYN_KILLS", "50")))
 
 
+@pytest.mark.slow
 def test_killed_once(tmp_path):
     kill_and_resume(tmp_path, 1)

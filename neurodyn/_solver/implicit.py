@@ -1,9 +1,6 @@
 """Linear equations with the Jacobian of a model, solved compartment by compartment and then along the cell."""
 
 import dataclasses
-import functools
-from collections.abc import Iterable
-from operator import add
 from typing import Any, Self, TypeAlias
 
 import equinox as eqx
@@ -169,7 +166,7 @@ class LocalElimination(lx.AbstractLinearSolver[Factors]):
         first = jnp.stack([blocks[i, i] for i in range(k)]) if k else blocks[:0, 0]
         above = jnp.swapaxes(blocks[:k, k:], 0, 1)
         left, right = blocks[k:, :k] / first[None], above / first[None]
-        rest = blocks[k:, k:] - _sum(left[:, None, i] * above[None, :, i] for i in range(k))
+        rest = blocks[k:, k:] - jnp.sum(left[:, None] * above[None], axis=2)
         lower, upper = [], []
         for p in range(rest.shape[0] - 1):
             column, row = rest[p + 1 :, p] / rest[p, p][None], rest[p, p + 1 :]
@@ -199,7 +196,7 @@ class LocalElimination(lx.AbstractLinearSolver[Factors]):
         k = self.arrangement.diagonal
         right = self.arrangement.stack(vector)
         first, rest = right[:k], right[k:]
-        rest = list(rest - _sum(state.left[:, i] * first[None, i] for i in range(k)))
+        rest = list(rest - jnp.sum(state.left * first[None], axis=1))
         for p, column in enumerate(state.lower):
             rest[p + 1 :] = [x - c * rest[p] for x, c in zip(rest[p + 1 :], column, strict=True)]
         first = first / state.first
@@ -210,8 +207,9 @@ class LocalElimination(lx.AbstractLinearSolver[Factors]):
         )
         for p in reversed(range(len(state.upper))):
             x[p] = x[p] - sum(u * later for u, later in zip(state.upper[p], x[p + 1 :], strict=True))
-        first = first - _sum(state.right[i] * own[None] for i, own in enumerate(x))
-        return self.arrangement.unstack(jnp.concatenate([first, jnp.stack(x)]), vector), lx.RESULTS.successful, {}
+        rest = jnp.stack(x)
+        first = first - jnp.sum(state.right * rest[:, None], axis=0)
+        return self.arrangement.unstack(jnp.concatenate([first, rest]), vector), lx.RESULTS.successful, {}
 
     def transpose(self, state: Factors, options: dict[str, Any]) -> tuple[Factors, dict[str, Any]]:
         swapped = dataclasses.replace(
@@ -229,8 +227,3 @@ class LocalElimination(lx.AbstractLinearSolver[Factors]):
 
     def assume_full_rank(self) -> bool:
         return True
-
-
-def _sum(terms: Iterable[FloatArray]) -> Any:
-    """The sum in the order of the terms, which `jnp.sum` leaves to the compiler: every program that repeats a step has to find the same digits."""
-    return functools.reduce(add, terms, 0.0)

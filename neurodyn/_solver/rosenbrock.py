@@ -1,8 +1,6 @@
 """Rosenbrock methods: implicit, with one linear equation per stage and no iteration."""
 
 import dataclasses
-import functools
-import operator
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -106,7 +104,7 @@ class AbstractRosenbrock(dfx.AbstractAdaptiveSolver):
         flat, unravel = ravel_pytree(y0)
         u = self._stages(terms, t0, t1, y0, args)
         y1 = unravel(flat + _combine(method.b, u))
-        dense = {"y0": y0, "y1": y1, "inner": jax.vmap(unravel)(jnp.stack([_combine(row, u) for row in method.dense]))}
+        dense = {"y0": y0, "y1": y1, "inner": jax.vmap(unravel)(_combine(method.dense, u))}
         result = dfx.RESULTS.where(solver_state, dfx.RESULTS.successful, dfx.RESULTS.internal_error)
         return y1, unravel(_combine(method.error, u)), dense, solver_state, result
 
@@ -168,11 +166,11 @@ def _stage_solver(
 
 
 def _combine(weights: Any, u: FloatArray) -> FloatArray:
-    """The sum of the stages with these weights."""
-    # Term by term and not as a product of matrices, which the compiler sums in an order of its own in every program: the pass that recomputes steps for a
-    # gradient has to find the same error estimates to the last digit, or it takes other steps.
-    weights = jnp.asarray(weights, u.dtype)
-    return functools.reduce(operator.add, (weights[j] * u[j] for j in range(u.shape[0])))
+    """The sums of the stages with these weights."""
+    exact = (
+        jax.lax.Precision.HIGHEST
+    )  # some accelerators would round float32 to ten bits: the weights are large and of both signs
+    return jnp.matmul(jnp.asarray(weights, u.dtype), u, precision=exact)
 
 
 def _is_own_term(terms: Any, t: Any, y: State, args: AbstractProblem) -> jax.Array:
