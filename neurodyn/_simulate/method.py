@@ -66,7 +66,7 @@ class Adaptive(eqx.Module):
 
     - `rtol`, `atol`: tolerances per step. Tolerances finer than about 50 units in the last place of the precision are refused.
     - `solver`: a Diffrax solver with an error estimate. The default, Tsitouras' explicit method, is for point neurons. Along the compartments of a cell its steps are limited by
-        stability, to 0.001 ms and less, whatever the tolerance: take `nd.Rodas5P()` there, which is implicit.
+        stability, to 0.001 ms in compartments of 10 um, whatever the tolerance: take `nd.Rodas5P()` there, which is implicit.
     - `max_step`: largest step, ms. A spike lasts about 1 ms: longer steps can jump over it.
     - `max_steps`: budget for the whole run, or up to the next event of a model that resets; None for 4096 and 200 more per ms.
     - `max_events`: how many events a model that resets may have in a run, ends of refractory periods included: each is a solve of its own. None for two for

@@ -1,13 +1,20 @@
 """The resting state of a model under its current parameters."""
 
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.flatten_util
 import jax.numpy as jnp
+import lineax as lx
 
-from .._model import AbstractNeuron
+from .._model import AbstractNeuron, AbstractSpatial
+from .._solver.implicit import Arrangement, LocalElimination
 from .._types import FloatArray, State
+
+
+#: What is solved for: `x` with `x / duration - J x = right` and the Jacobian J at a state, flattened.
+_Solve = Callable[[FloatArray, FloatArray, FloatArray], FloatArray]
 
 
 def rest_state(model: AbstractNeuron, drive: jax.Array | float = 0.0) -> State:
@@ -22,25 +29,50 @@ def rest_state(model: AbstractNeuron, drive: jax.Array | float = 0.0) -> State:
         return jax.flatten_util.ravel_pytree(model.dynamics(0.0, unravel(y), drive).slope)[0]
 
     fixed = jax.lax.stop_gradient(model)
-    y = jax.lax.stop_gradient(relax(lambda y: slope(fixed, y), start))
-    jacobian = jax.lax.stop_gradient(jax.jacfwd(slope, argnums=1)(model, y))
-    error = jnp.max(jnp.abs(slope(fixed, y)))
+    solve = _along_a_cell(fixed, unravel, drive) if isinstance(model, AbstractSpatial) else _dense(lambda y: slope(fixed, y))
+    y = jax.lax.stop_gradient(_relax(lambda y: slope(fixed, y), start, solve))
+    step = solve(jnp.asarray(jnp.inf, y.dtype), y, slope(model, y))
+    # Along a cell the slope is a small difference of large currents, and says little; the step to where it would be zero does.
+    error = jnp.max(jnp.abs(step if isinstance(model, AbstractSpatial) else slope(fixed, y)))
     found = error < (1e-9 if start.dtype == jnp.float64 else 1e-3)
-    moved = y + jnp.linalg.solve(_tiny(y) - jacobian, slope(model, y))
-    return unravel(jnp.where(found, moved, jnp.nan))
+    return unravel(jnp.where(found, y + step, jnp.nan))
 
 
 def relax(slope: Callable[[FloatArray], FloatArray], y: FloatArray) -> FloatArray:
     """Where a state, flattened, is after a long time if it settles: implicit Euler steps that grow until they are Newton's."""
-    identity = jnp.eye(y.size, dtype=y.dtype)
+    return _relax(slope, y, _dense(slope))
 
-    def step(y, duration):
-        return y + jnp.linalg.solve(identity / duration + _tiny(y) - jax.jacfwd(slope)(y), slope(y)), None
 
+def _relax(slope: Callable[[FloatArray], FloatArray], y: FloatArray, solve: _Solve) -> FloatArray:
     durations = 0.1 * 1.5 ** jnp.arange(60, dtype=y.dtype)  # ms, up to some 10^9
-    return jax.lax.scan(step, y, durations)[0]
+    return jax.lax.scan(lambda y, duration: (y + solve(duration, y, slope(y)), None), y, durations)[0]
 
 
-def _tiny(y: FloatArray) -> FloatArray:
-    """What a leaf that is at rest whatever its value lacks, or the Jacobian would be singular."""
-    return float(jnp.finfo(y.dtype).eps) * jnp.eye(y.size, dtype=y.dtype)
+def _dense(slope: Callable[[FloatArray], FloatArray]) -> _Solve:
+    def solve(duration: FloatArray, y: FloatArray, right: FloatArray) -> FloatArray:
+        # What a leaf that is at rest whatever its value lacks, or the Jacobian would be singular.
+        tiny = float(jnp.finfo(y.dtype).eps)
+        matrix = (1 / duration + tiny) * jnp.eye(y.size, dtype=y.dtype) - jax.lax.stop_gradient(jax.jacfwd(slope)(y))
+        return jnp.linalg.solve(matrix, right)
+
+    return solve
+
+
+def _along_a_cell(model: AbstractNeuron, unravel: Callable[[FloatArray], State], drive: Any) -> _Solve:
+    """The same without a matrix, for the many states of a cell with a shape."""
+
+    def solve(duration: FloatArray, y: FloatArray, right: FloatArray) -> FloatArray:
+        state = jax.lax.stop_gradient(unravel(y))
+        found = model.dynamics(0.0, state, drive)
+        product = jax.linearize(lambda y: model.dynamics(0.0, y, drive).slope, state)[1]
+        tiny = 1 / duration + float(jnp.finfo(y.dtype).eps)
+        operator = lx.FunctionLinearOperator(
+            lambda x: jax.tree_util.tree_map(lambda x, moved: tiny * x - moved, x, product(x)), jax.eval_shape(lambda: state)
+        )
+        arrangement, coupling = Arrangement.make(model, state, found.decay)
+        solver = LocalElimination(arrangement)
+        options = {"coupling": coupling, "factor": jnp.ones((), y.dtype)}
+        x, *_ = solver.compute(solver.init(operator, options), unravel(right), options)
+        return jax.flatten_util.ravel_pytree(x)[0]
+
+    return solve

@@ -92,8 +92,8 @@ class AbstractRosenbrock(dfx.AbstractAdaptiveSolver):
         return self.tableau.order
 
     def init(self, terms, t0, t1, y0, args) -> Any:
-        del t1
-        return _is_own_term(terms, t0, y0, args)
+        # Diffrax solves backwards in time with a negative control; the coupling of voltages, which the model gives, would have the wrong sign.
+        return _is_own_term(terms, t0, y0, args) & (terms.contr(t0, t1) > 0)
 
     def func(self, terms, t0, y0, args):
         return terms.vf(t0, y0, args)
@@ -174,8 +174,7 @@ def _combine(weights: Any, u: FloatArray) -> FloatArray:
 
 
 def _is_own_term(terms: Any, t: Any, y: State, args: AbstractProblem) -> jax.Array:
-    """Whether a Diffrax term is the model's own: Diffrax solves backwards in time by negating the term, and the coupling of voltages, which the model gives,
-    would have the wrong sign."""
+    """Whether a Diffrax term is the model's own, from which the coupling of voltages is taken."""
     given, expected = terms.vf(t, y, args), args.dynamics(t, y).slope
     same = [
         jnp.all((a == b) | jnp.isnan(a)) for a, b in zip(jtu.tree_leaves(given), jtu.tree_leaves(expected), strict=True)
