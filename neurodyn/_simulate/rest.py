@@ -29,7 +29,11 @@ def rest_state(model: AbstractNeuron, drive: jax.Array | float = 0.0) -> State:
         return jax.flatten_util.ravel_pytree(model.dynamics(0.0, unravel(y), drive).slope)[0]
 
     fixed = jax.lax.stop_gradient(model)
-    solve = _along_a_cell(fixed, unravel, drive) if isinstance(model, AbstractSpatial) else _dense(lambda y: slope(fixed, y))
+    solve = (
+        _along_a_cell(fixed, unravel, drive)
+        if isinstance(model, AbstractSpatial)
+        else _dense(lambda y: slope(fixed, y))
+    )
     y = jax.lax.stop_gradient(_relax(lambda y: slope(fixed, y), start, solve))
     step = solve(jnp.asarray(jnp.inf, y.dtype), y, slope(model, y))
     # Along a cell the slope is a small difference of large currents, and says little; the step to where it would be zero does.
@@ -67,7 +71,8 @@ def _along_a_cell(model: AbstractNeuron, unravel: Callable[[FloatArray], State],
         product = jax.linearize(lambda y: model.dynamics(0.0, y, drive).slope, state)[1]
         tiny = 1 / duration + float(jnp.finfo(y.dtype).eps)
         operator = lx.FunctionLinearOperator(
-            lambda x: jax.tree_util.tree_map(lambda x, moved: tiny * x - moved, x, product(x)), jax.eval_shape(lambda: state)
+            lambda x: jax.tree_util.tree_map(lambda x, moved: tiny * x - moved, x, product(x)),
+            jax.eval_shape(lambda: state),
         )
         arrangement, coupling = Arrangement.make(model, state, found.decay)
         solver = LocalElimination(arrangement)
