@@ -19,7 +19,7 @@ def build(path: str) -> nd.Cell:
     site = compartments.layout.name_of(_closest(compartments.layout, work.first_point(path)))
     return nd.Cell(
         compartments,
-        {"na": Sodium(), "k": Potassium(), "leak": Leak()},
+        {"na": Sodium(), "k": Potassium(), "leak": Leak(e=-54.3)},
         capacitance=work.CAPACITANCE,
         axial_resistivity=work.RESISTIVITY,
         temperature=work.CELSIUS,

@@ -31,8 +31,8 @@ and compilation are apart. Made by `python -m benchmarks.cells`, which `make ben
 _SAME = """## The same work
 
 One cell at {traced:g} nA: upward crossings of 0 mV, the time of the first (ms), the highest voltage (mV), and the root mean square of the difference from NEURON
-(mV). `build` is the seconds from the file to a cell that is ready to be run, the first time. The engines' schemes and their ways to cut a tree into
-cylinders differ, and so does the reversal of the leak: -54.387 mV in neurodyn, -54.3 mV elsewhere."""
+(mV). `build` is the seconds from the file to a cell that is ready to be run, the first time. The engines' schemes differ (neurodyn's is second order in time,
+the others' are first order), and so do their ways to cut a tree into cylinders."""
 
 _SPEEDS = "Million compartment-steps per second, and in brackets the seconds of compilation or of preparing the cells. An empty cell: the engine cannot do that."
 
