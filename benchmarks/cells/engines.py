@@ -46,6 +46,8 @@ def commands(precision: str, path: Path, ours: bool = True) -> dict[str, list[st
 def run(commands: dict[str, list[str]], works: list[tuple[str, int]], budget: float, say=lambda line: None) -> Run:
     """Every engine on every piece of work, taking turns for `budget` seconds on each."""
     workers = {name: Worker(command) for name, command in commands.items()}
+    for worker in workers.values():
+        worker.ask()  # until it is up: the others must not load their modules beside one that is timed
     builds = {name: worker.ask(kind="build", n=1)["seconds"] for name, worker in workers.items()}
     say("build: " + ", ".join(f"{name} {seconds:.3g} s" for name, seconds in builds.items()))
     cells = {}
