@@ -221,30 +221,3 @@ def anywhere(x: BoolArray) -> BoolArray:
 def _(size, batched, x):
     del size
     return anywhere(jnp.any(x, axis=0) if batched[0] else x), False
-
-
-def _permute_of(x: jax.Array, *, order: tuple[int, ...]) -> jax.Array:
-    return x[np.asarray(order)]
-
-
-def _make_permute() -> Primitive:
-    primitive = Primitive("permute")
-    primitive.def_impl(jax.jit(_permute_of, static_argnames="order"))
-    primitive.def_abstract_eval(lambda x, order: x.update(weak_type=False))
-    mlir.register_lowering(primitive, mlir.lower_fun(_permute_of, multiple_results=False))
-    ad.deflinear2(primitive, lambda ct, _, *, order: [permute(ct, tuple(np.argsort(order).tolist()))])
-
-    def batched(args, axes, *, order):
-        return primitive.bind(jnp.moveaxis(args[0], axes[0], -1), order=order), args[0].ndim - 1
-
-    batching.primitive_batchers[primitive] = batched
-    return primitive
-
-
-_permute = _make_permute()
-
-
-def permute(x: FloatArray, order: tuple[int, ...]) -> FloatArray:
-    """`x[order]` along the first axis, for an order that has every index once: its derivative is gathered too, where that of indexing is scattered, which a
-    processor does one by one."""
-    return _permute.bind(x, order=order)

@@ -264,6 +264,9 @@ BAD = {
         c.compartments, {"leak": Leak()}, inputs={"a": cells.CurrentClamp("soma"), "b": cells.CurrentClamp("axon")}
     ).dynamics(0.0, {"v": jnp.zeros(c.layout.size)}, jnp.asarray(0.0)),
     "no input matches 'dend'": lambda c: nd.simulate(c, nd.Drives(dend=nd.Step(1.0)), 1.0),
+    "input 'e' = 'soma' is not allowed": lambda c: nd.Cell(c.compartments, {"leak": Leak()}, inputs={"e": "soma"}),
+    r"a drive of shape \(2,\) is not allowed for the input 'soma'": lambda c: nd.simulate(c, nd.Step(jnp.ones(2)), 1.0),
+    "Adaptive.solver = 'rodas' is not allowed": lambda c: nd.Adaptive(solver="rodas"),
     "input name 'leak'": lambda c: nd.Cell(
         c.compartments, {"leak": Leak()}, inputs={"leak": cells.CurrentClamp("soma")}
     ),

@@ -468,7 +468,7 @@ def test_what_is_not_a_file(tmp_path):
         "empty.swc": "is empty",
         "folder.swc": "is a directory",
         "pipe.swc": "is a device or a pipe",
-        "huge.swc": "has 1099511627776 bytes, must have at most",
+        "huge.swc": "has 1099511627776 bytes, must be at most",
         "wide.swc": "UTF-16 or UTF-32, or no text; save it as UTF-8",
         "bare.swc": "UTF-16 or UTF-32",
         "nul\0.swc": "cannot be read",

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from neurodyn._tree import Tree, divergence, drops, laplacian, put, take, tree_solve
+from neurodyn._tree import Tree, divergence, drops, laplacian, permute, put, take, tree_solve
 from neurodyn._tree.contraction import contract
 from neurodyn._tree.elimination import eliminate
 
@@ -109,6 +109,10 @@ def test_transposes():
     z = y[:4]
     np.testing.assert_allclose(jnp.dot(take(x, index), z), jnp.dot(x, put(z, index, 40)), rtol=1e-12)
     np.testing.assert_allclose(jax.grad(lambda x: jnp.dot(take(x, index), z))(x), put(z, index, 40), rtol=1e-12)
+    order = tuple(np.random.default_rng(0).permutation(40).tolist())
+    np.testing.assert_array_equal(permute(x, order), x[np.asarray(order)])
+    back = jax.grad(lambda x: jnp.dot(permute(x, order), y))(x)
+    np.testing.assert_array_equal(back, jnp.zeros(40).at[np.asarray(order)].set(y))
 
 
 def test_a_strongly_coupled_chain_in_single_precision():

@@ -83,6 +83,10 @@ class Adaptive(eqx.Module):
     adjoint: dfx.AbstractAdjoint = dfx.RecursiveCheckpointAdjoint()
 
     def __check_init__(self):
+        if not isinstance(self.solver, dfx.AbstractSolver):
+            raise ValueError(
+                f"Adaptive.solver = {self.solver!r} is not allowed: must be a Diffrax solver such as diffrax.Tsit5() or nd.Rodas5P()"
+            )
         check_positive("Adaptive.rtol", self.rtol, "")
         check_positive("Adaptive.atol", self.atol, "mV or 1")
         check_positive("Adaptive.max_step", self.max_step, "ms", infinite=True)

@@ -4,6 +4,7 @@ from .operations import (
     divergence as divergence,
     drops as drops,
     laplacian as laplacian,
+    permute as permute,
     put as put,
     take as take,
     tree_solve as tree_solve,

@@ -54,6 +54,15 @@ def put(x: jax.Array, index: tuple[int, ...], size: int) -> jax.Array:
     return _put.bind(x, index=index, size=size)
 
 
+def permute(x: jax.Array, order: tuple[int, ...]) -> jax.Array:
+    """`x[order]`, for an order that has every index once: unlike that of `take` its derivative is gathered too, where a processor scatters one by one."""
+    return _permute.bind(x, order=order)
+
+
+def _permute_of(x: jax.Array, *, order: tuple[int, ...]) -> jax.Array:
+    return x[..., np.asarray(order)]
+
+
 def _take_of(x: jax.Array, *, index: tuple[int, ...], size: int) -> jax.Array:
     del size
     return x[..., np.asarray(index)]
@@ -129,12 +138,14 @@ def _size_of(*, tree: Tree) -> int:
 
 _take = _primitive("take", _take_of, lambda *, index, size: len(index))
 _put = _primitive("put", _put_of, lambda *, index, size: size)
+_permute = _primitive("permute", _permute_of, lambda *, order: len(order))
 _drops = _primitive("tree_drops", _drops_of, _size_of)
 _divergence = _primitive("tree_divergence", _divergence_of, _size_of)
 _solve = _primitive("tree_solve", _solution_of, _size_of, _solution_on_cpu)
 
 ad.deflinear2(_take, lambda ct, _, *, index, size: [put(ct, index, size)])
 ad.deflinear2(_put, lambda ct, _, *, index, size: [take(ct, index)])
+ad.deflinear2(_permute, lambda ct, _, *, order: [permute(ct, tuple(np.argsort(order).tolist()))])
 ad.deflinear2(_drops, lambda ct, _, *, tree: [divergence(tree, ct)])
 ad.deflinear2(_divergence, lambda ct, _, *, tree: [drops(tree, ct)])
 

@@ -128,6 +128,10 @@ class Cell(AbstractSpikingNeuron, AbstractBoundedState, AbstractPreparable, Abst
         for domain in self._domains.parts:
             mechanisms.check({name: self.channels[name] for name, *_ in domain.shares}, self.temperature)
         for name, item in self.inputs.items():
+            if not isinstance(item, AbstractInput):
+                raise ValueError(
+                    f"input {name!r} = {item!r} is not allowed: must be an input such as nd.cells.CurrentClamp('soma')"
+                )
             if name in self.channels:
                 raise ValueError(
                     f"input name {name!r} is not allowed: a channel has it, and their currents go by their names"
@@ -205,14 +209,21 @@ class Cell(AbstractSpikingNeuron, AbstractBoundedState, AbstractPreparable, Abst
         return current, load
 
     def _drives(self, drive: Any) -> dict[str, FloatArray]:
-        if isinstance(drive, dict):
-            match(list(drive), self.inputs, "input")
-            return drive
-        if len(self.inputs) > 1:
-            raise ValueError(
-                f"a drive that is a number is not allowed for several inputs: must be nd.Drives of {', '.join(self.inputs)}"
-            )
-        return {name: drive for name in self.inputs}
+        if not isinstance(drive, dict):
+            if len(self.inputs) > 1:
+                raise ValueError(
+                    f"a drive that is a number is not allowed for several inputs: must be nd.Drives of {', '.join(self.inputs)}"
+                )
+            drive = {name: drive for name in self.inputs}
+        match(list(drive), self.inputs, "input")
+        for name, own in drive.items():
+            at = self.inputs[name].at
+            shape = () if isinstance(at, str) else (len(at),)
+            if jnp.shape(own) != shape:
+                raise ValueError(
+                    f"a drive of shape {jnp.shape(own)} is not allowed for the input {name!r} at {at}: must have shape {shape}"
+                )
+        return drive
 
     def observe(self, t: RealScalar, y: State, drive: Any) -> dict[str, FloatArray]:
         """What the probes see; `i_<channel>`, outward, uA/cm2, at the compartments of each channel; and `i_<input>`, into the cell, nA, of each input."""

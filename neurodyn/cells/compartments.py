@@ -10,7 +10,7 @@ import numpy as np
 
 from .._parameter import Parameterised, check_positive, check_whole, parameter
 from .._types import Parameter
-from .layout import Layout, as_counts
+from .layout import Layout
 from .morphology import Morphology, Section
 
 
@@ -41,7 +41,7 @@ class Compartments(Parameterised):
 
     @classmethod
     def _of(cls, morphology: Morphology, count: Callable[[Section], int]) -> Self:
-        layout = Layout(morphology, as_counts(map(count, morphology.sections)))
+        layout = Layout(morphology, tuple(map(count, morphology.sections)))
         own, beyond = layout.paths
         arrays = (layout.cones[0], own, beyond, layout.distance)
         return cls(layout, *(jnp.asarray(x, dtype=float) for x in arrays))

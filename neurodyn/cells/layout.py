@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -165,8 +165,3 @@ def _end(layout: Layout, end: tuple[int, int]) -> tuple[int, float]:
     section, side = end
     node = int(layout.first[section]) + (layout.counts[section] - 1 if side else 0)
     return node, float(layout.cones[1][node, side])
-
-
-def as_counts(values: Iterable[int]) -> tuple[int, ...]:
-    """Numbers of compartments as a static field takes them."""
-    return tuple(int(value) for value in values)

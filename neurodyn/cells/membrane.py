@@ -9,9 +9,9 @@ import jax.tree_util as jtu
 import numpy as np
 
 from .._model import AbstractElementwise, Linearised
-from .._numerics import permute
 from .._parameter import parameters, replace_leaves
 from .._paths import match
+from .._tree import permute
 from .._types import FloatArray, State
 from ..channels import AbstractMechanism, mechanisms
 from .domains import Domain, Domains, Regions, domains

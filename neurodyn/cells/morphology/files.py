@@ -1,8 +1,9 @@
 """What every reader asks of a file, and the error it raises."""
 
 import os
-import stat
 from pathlib import Path
+
+from ..._files import check_regular
 
 
 LIMIT = 128 * 2**20  # bytes; text unpacks to several times its size
@@ -19,28 +20,8 @@ def at_line(source: str | None, line: int, message: str) -> MorphologyError:
 
 
 def check_file(path: str | os.PathLike[str], limit: int = LIMIT) -> Path:
-    """The path of an existing, readable regular file of at most `limit` bytes that is not empty.
-
-    Devices and pipes are refused before they are opened, so that nothing hangs.
-
-    **Raises:** `MorphologyError`.
-    """
-    path = Path(path)
-    try:
-        status = path.stat()
-    except (OSError, ValueError) as error:  # a NUL in a path is a ValueError
-        raise MorphologyError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})") from None
-    if stat.S_ISDIR(status.st_mode):
-        raise MorphologyError(f"{path}: is a directory, must be a file")
-    if not stat.S_ISREG(status.st_mode):
-        raise MorphologyError(f"{path}: is a device or a pipe, must be a regular file")
-    if status.st_size == 0:
-        raise MorphologyError(f"{path}: is empty: it has no samples")
-    if status.st_size > limit:
-        raise MorphologyError(f"{path}: has {status.st_size} bytes, must have at most {limit}")
-    if not os.access(path, os.R_OK):
-        raise MorphologyError(f"{path}: cannot be read (permission denied)")
-    return path
+    """As `_files.check_regular`. **Raises:** `MorphologyError`."""
+    return check_regular(path, limit, MorphologyError)
 
 
 def read_text(path: Path) -> str:
