@@ -91,6 +91,15 @@ def test_ghk_at_zero_is_differentiable():
     assert float(jax.grad(jax.grad(ion.ghk))(0.0)) == pytest.approx(second, rel=1e-9)
 
 
+def test_permeability_of_a_ghk_conductance():
+    # P = g RT / (z^2 F^2 outside) in cm/s of 1 mS/cm2, as SI has it: S/m2, V and mol/m3, m/s to cm/s.
+    ion, v = _ion(), jnp.asarray(-40.0)
+    permeability = 100 * 10.0 * R * 307.15 / (4 * F**2 * 2.0)
+    assert permeability == pytest.approx(3.43e-5, rel=1e-2)
+    expected = permeability * 2 * F * float(ion.ghk(v))  # uA/cm2, since mM is umol/cm3
+    assert float(GHK()(v, ion)) == pytest.approx(expected, rel=1e-12)
+
+
 def test_a_driving_force_can_be_exchanged():
     current = {}
     for force in (FixedReversal(120.0), Nernst(), GHK()):
@@ -248,6 +257,29 @@ def test_a_driving_force_without_an_ion_is_refused():
         ValueError, match="Nameless.ion = None is not allowed: must be the ion that its driving force reads"
     ):
         Nameless()
+
+
+@pytest.mark.parametrize(
+    "make, message",
+    [
+        (lambda: CalciumPool(valence=0), "CalciumPool.valence = 0 is not allowed: must be a whole number other than 0"),
+        (lambda: CalciumPool(valence=2.0), "CalciumPool.valence = 2.0 is not allowed"),
+        (lambda: dataclasses.replace(nc.BKPotassium().o, valence=0), "TwoSiteBinding.valence = 0 is not allowed"),
+        (lambda: CalciumPool(ion="ca.2"), "CalciumPool.ion = 'ca.2' is not allowed: must be an identifier"),
+        (lambda: Hill(1e-3, 2.0, 1.0, ion=3), "Hill.ion = 3 is not allowed: must be an identifier, such as 'ca'"),
+    ],
+)
+def test_ions_that_are_none_are_refused(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+def test_names_of_ions_are_a_tuple():
+    class Careless(Reader):
+        needs = "ca"
+
+    with pytest.raises(ValueError, match=r"Careless.needs = 'ca' is not allowed: must be a tuple, such as \('ca',\)"):
+        Careless()
 
 
 def test_a_gate_with_the_name_of_an_ion_is_refused():

@@ -12,8 +12,9 @@ from helpers import precision
 
 import neurodyn as nd
 from neurodyn import channels as nc
+from neurodyn._parameter import modules
 from neurodyn.channels import Ion
-from neurodyn.kinetics import TableGate
+from neurodyn.kinetics import LinearExponential, TableGate
 
 
 exp = np.exp
@@ -111,6 +112,7 @@ PUBLISHED = {
         lambda x, v: 81.2 * x["m"] ** 4 * x["h"] * (v + 85),
     ),
     "muscarinic": (nc.MCurrent.cortical(), _muscarinic, lambda x, v: 0.0675 * x["p"] * (v + 85)),
+    # Its g is not from that paper, where it varies over the cell.
     "h": (nc.HCurrent.cortical(), _h, lambda x, v: 0.02 * x["q"] * (v + 45)),
     "high-voltage calcium": (
         nc.HighVoltageCalcium(driving_force=nc.FixedReversal(132.0)),
@@ -160,6 +162,33 @@ def test_sk_is_that_of_the_paper():
     np.testing.assert_allclose(total, 1.0, rtol=1e-15)
     steady = channel.steady(v, temperature, {"ca": ion})
     np.testing.assert_allclose(channel.outward(v, steady, temperature, {"ca": ion}), 44.1 * z * 25, rtol=1e-9)
+
+
+#: g, e, the powers of the gates, as published, in mS/cm2 and mV. The gates themselves are compared with the papers beside the models that have them.
+CURRENTS = {
+    "hodgkin_huxley na": (nc.Sodium(), 120, 50, {"m": 3, "h": 1}),
+    "hodgkin_huxley k": (nc.Potassium(), 36, -77, {"n": 4}),
+    "hodgkin_huxley leak": (nc.Leak(), 0.3, -54.387, {}),
+    "fleidervish": (nc.SlowSodium(), 120, 50, {"m": 3, "h": 1, "s": 1}),
+    "connor_stevens": (nc.ACurrent(), 47.7, -75, {"a": 3, "b": 1}),
+    "morris_lecar ca": (nc.BarnacleCalcium(), 4.4, 120, {"m": 1}),
+    "morris_lecar k": (nc.BarnaclePotassium(), 8, -84, {"w": 1}),
+    "huguenard_mccormick h": (nc.HCurrent(), 0.02, -43, {"q": 1}),
+    "pospischil m": (nc.MCurrent(), 0.07, -100, {"p": 1}),
+    "pospischil l": (nc.LTypeCalcium(), 0.17, 120, {"q": 2, "r": 1}),
+    "pospischil t": (nc.TTypeCalcium(), 0.4, 120, {"s": 2, "u": 1}),
+    "prescott_sejnowski m": (nc.SlowPotassium(), 2, -100, {"z": 1}),
+    "prescott_sejnowski ahp": (nc.SlowPotassium.after_hyperpolarisation(), 5, -100, {"z": 1}),
+    "bk": (nc.BKPotassium(), 10, -85, {"o": 1}),
+}
+
+
+@pytest.mark.parametrize("name", CURRENTS)
+def test_currents_are_conductance_times_gates_times_driving_force(name):
+    channel, g, e, powers = CURRENTS[name]
+    x = {gate: 0.3 + 0.2 * i for i, gate in enumerate(powers)}
+    expected = g * np.prod([x[gate] ** power for gate, power in powers.items()]) * (-20.0 - e)
+    assert float(channel.current(jnp.asarray(-20.0), x)) == pytest.approx(expected, rel=1e-12)
 
 
 @pytest.mark.parametrize("celsius", [20.0, 34.0])
@@ -242,6 +271,26 @@ def test_channels_are_finite_anywhere(name):
                 assert leaf.dtype == jnp.float32 and np.isfinite(leaf).all()
 
 
+@pytest.mark.parametrize("dtype", [jnp.float32, jnp.float64])
+def test_rates_where_the_printed_formula_is_zero_over_zero(dtype):
+    """Every such rate of the library at its own midpoint, as it is and as it is made ready for a time loop. By the series of x / (1 - exp(-x / s)):
+    s + x / 2 + x^2 / (12 s)."""
+    found = [part for part in modules(EVERY).values() if isinstance(part, LinearExponential)]
+    assert len(found) >= 14
+    rate, midpoint, scale = (np.asarray([getattr(x, name) for x in found]) for name in ("rate", "midpoint", "scale"))
+    with precision(dtype):
+        every = LinearExponential(*(jnp.asarray(x, dtype) for x in (rate, midpoint, scale)))
+        ready = nd.kinetics.AlphaBeta(every, every).at_temperature(jnp.asarray(6.3)).alpha
+        for form in (every, ready):
+            slope = lambda v, form=form: jax.jvp(form, (v,), (jnp.ones_like(v),))[1]
+            second = jax.jvp(slope, (every.midpoint,), (jnp.ones_like(every.midpoint),))[1]
+            tolerance = 1e-5 if dtype == jnp.float32 else 1e-12
+            sign, wide = np.sign(scale), np.abs(scale)
+            np.testing.assert_allclose(form(every.midpoint), rate * wide, rtol=tolerance)
+            np.testing.assert_allclose(slope(every.midpoint), sign * rate / 2, rtol=tolerance)
+            np.testing.assert_allclose(second, rate / (6 * wide), rtol=tolerance)
+
+
 def test_channels_read_an_ion_where_they_should():
     readers = {"BKPotassium", "HighVoltageCalcium", "LowVoltageCalcium", "SKPotassium"}
     assert {name: channel.reads() for name, channel in LIBRARY.items() if channel.reads()} == dict.fromkeys(
@@ -312,6 +361,15 @@ def test_tables_that_are_none_are_refused(arguments, message):
         TableGate(*arguments)
 
 
+def test_a_table_in_volts_is_pointed_out():
+    with pytest.warns(UserWarning, match="TableGate.voltages = .* mV look like volts"):
+        TableGate(KNOTS / 1000, STEADY, TAU)
+    with pytest.raises(TypeError, match="TableGate.q10: expected Q10 or None, got 3.0"):
+        TableGate(KNOTS, STEADY, TAU, 3.0)
+    with pytest.raises(ValueError, match="must be one value at each of two or more voltages"):
+        TableGate(None, STEADY, TAU)
+
+
 def test_a_table_is_fitted_to_a_voltage_clamp():
     """Steps from one knot to another, in closed form: the current relaxes with the values of the knots, and nothing else."""
     knots, steady, tau = np.asarray([-80.0, -50.0, -20.0]), np.asarray([0.05, 0.4, 0.9]), np.asarray([3.0, 2.0, 1.0])
@@ -361,7 +419,19 @@ def test_a_picture_of_a_channel():
     half = np.interp(0.5, left.lines[0].get_ydata(), left.lines[0].get_xdata())
     assert half == pytest.approx(4.3e-4, rel=1e-3)
     assert len(nd.plot.channel(nc.BKPotassium(), axes=Figure().subplots(1, 2))[0][0].lines) == 3
+    # The temperature, where it matters.
+    left, right = nd.plot.channel(nc.Sodium.cortical(), 34.0, Figure().subplots(1, 2))[0]
+    assert right.get_ylabel() == "time constant (ms)\nat 34 °C"
+    np.testing.assert_allclose(np.interp(-66.0, *right.lines[1].get_data()), 1 / (2 * 0.015 * 6) / QT, rtol=1e-5)
+    left, right = nd.plot.channel(nc.BarnacleCalcium(), axes=Figure().subplots(1, 2))[0]
+    assert right.get_ylabel() == "time constant (ms)" and right.texts[0].get_text() == "follows the voltage at once"
     with pytest.raises(ValueError, match="Leak is not allowed: must have a gate"):
         nd.plot.channel(nc.Leak())
+    with pytest.raises(TypeError, match="channel: expected an AbstractChannel, got the class Sodium, not one made by"):
+        nd.plot.channel(nc.Sodium)
+    with pytest.raises(ValueError, match="temperature = nan degC is not allowed: must be finite and >= -5"):
+        nd.plot.channel(nc.Sodium(), float("nan"))
+    with pytest.raises(ValueError, match=r"a batch of \(2,\) channels is not allowed: must be one channel"):
+        nd.plot.channel(jtu.tree_map(lambda x: jnp.stack([x, x]), nc.Potassium()))
     with pytest.raises(ValueError, match="axes: 3 are not allowed: must be 2"):
         nd.plot.channel(nc.Sodium(), axes=Figure().subplots(1, 3))

@@ -7,9 +7,19 @@ import numpy as np
 import pytest
 
 import neurodyn as nd
-from neurodyn.channels import AbstractChannel, Leak, Potassium, Sodium
+from neurodyn.channels import AbstractChannel, HighVoltageCalcium, Leak, Potassium, SKPotassium, Sodium
 from neurodyn.channels.base import probe
-from neurodyn.kinetics import AbstractGate, AbstractRate, AlphaBeta, Exponential, InfTau, Sigmoid
+from neurodyn.kinetics import (
+    AbstractGate,
+    AbstractRate,
+    AlphaBeta,
+    Boltzmann,
+    ConstantTime,
+    Exponential,
+    InfTau,
+    Relaxation,
+    Sigmoid,
+)
 
 
 # What somebody would type in a notebook: a muscarinic potassium current.
@@ -110,10 +120,40 @@ def test_faulty_channels_are_refused_by_name(channel, message):
             nd.HodgkinHuxley(leak=channel)
 
 
-@pytest.mark.parametrize("name", ["v", "1a", "a.b", "", 3])
+@pytest.mark.parametrize("name", ["v", "ionic", "1a", "a.b", "", 3])
 def test_channel_names_are_identifiers(name):
     with pytest.raises(ValueError, match="channel name .* is not allowed: must be an identifier other than 'v'"):
         nd.PointCell({name: Leak()})
+
+
+@pytest.mark.parametrize(
+    "channels, got", [([Leak()], "list"), (Leak(), "Leak"), (None, "None"), (Leak, "the class Leak, not one made by")]
+)
+def test_channels_are_given_by_name(channels, got):
+    with pytest.raises(ValueError, match=rf"channels: {got}.* is not allowed: must be a dictionary by name, such as"):
+        nd.PointCell(channels)
+
+
+_RATE, _STEADY = Exponential(0.1, -40.0, 10.0), Boltzmann(-40.0, 5.0)
+
+
+@pytest.mark.parametrize(
+    "make, message",
+    [
+        (lambda: Potassium(n=0.5), "Potassium.n: expected AbstractGate, got 0.5"),
+        (lambda: Potassium(n=_STEADY), "Potassium.n: expected AbstractGate, got Boltzmann"),
+        (lambda: Potassium(n=Boltzmann), r"got the class Boltzmann, not one made by Boltzmann\(\.\.\.\)"),
+        (lambda: SKPotassium(z=_RATE), "SKPotassium.z: expected AbstractGate or AbstractIonGate, got Exponential"),
+        (lambda: HighVoltageCalcium(1.0, 120.0), "driving_force: expected AbstractDrivingForce, got 120.0"),
+        (lambda: AlphaBeta(_RATE, _RATE, q10=3.0), "AlphaBeta.q10: expected Q10 or None, got 3.0"),
+        (lambda: AlphaBeta(_RATE, _STEADY), "AlphaBeta.beta: expected AbstractRate, got Boltzmann"),
+        (lambda: Relaxation(ConstantTime(5.0), _STEADY), "steady: expected AbstractSteadyState, got ConstantTime"),
+        (lambda: Relaxation(_STEADY, 5.0), "Relaxation.time: expected AbstractTimeConstant, got 5.0"),
+    ],
+)
+def test_parts_of_another_kind_are_refused(make, message):
+    with pytest.raises(TypeError, match=message):
+        make()
 
 
 class Network(AbstractRate):

@@ -40,6 +40,8 @@ class AbstractChannel(AbstractMechanism):
 
     def __check_init__(self):
         name = type(self).__name__
+        if isinstance(self.needs, str):  # whose letters would pass for ions
+            raise ValueError(f"{name}.needs = {self.needs!r} is not allowed: must be a tuple, such as ('ca',)")
         if self.ion is None and any(force.reads_ion for force in self._all(AbstractDrivingForce).values()):
             raise ValueError(
                 f"{name}.ion = None is not allowed: must be the ion that its driving force reads, such as 'ca'"

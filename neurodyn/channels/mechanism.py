@@ -3,11 +3,12 @@
 from abc import abstractmethod
 from typing import Self
 
-from .._parameter import ParameterInfo, Parameterised
+from .._parameter import ParameterInfo
 from .._types import FloatArray
+from ..kinetics.parts import AbstractAssembled
 
 
-class AbstractMechanism(Parameterised):
+class AbstractMechanism(AbstractAssembled):
     """Something in a membrane that has states: a current (`AbstractChannel`) or the concentration of an ion (`AbstractPool`).
 
     All of it is elementwise: voltages, states and parameters are scalars, or arrays of one shape over the compartments of a cell, parameters scalars

@@ -7,6 +7,7 @@ import equinox as eqx
 
 from .._parameter import ParameterInfo
 from .._types import FloatArray
+from ..kinetics.concentration import check_ion, check_valence
 from .ion import Ion
 from .mechanism import AbstractMechanism
 
@@ -37,6 +38,10 @@ class AbstractPool(AbstractMechanism):
 
     #: Whether it takes the current per area, so that it has no place in a membrane in absolute units.
     per_area: AbstractClassVar[bool]
+
+    def __check_init__(self):
+        check_ion(type(self).__name__, self.ion)
+        check_valence(type(self).__name__, self.valence)
 
     @abstractmethod
     def slope(self, inside: FloatArray, current: FloatArray, temperature: FloatArray) -> FloatArray:

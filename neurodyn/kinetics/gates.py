@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from .._numerics import LOG2_E, exp2, logistic2, materialise, opaque_one
 from .._parameter import Parameterised, parameter
 from .._types import FloatArray, Parameter
+from .parts import AbstractAssembled
 from .rates import AbstractRate, prepare_rate
 
 
@@ -28,7 +29,7 @@ def bounded(v: FloatArray) -> FloatArray:
     return jnp.clip(v, -200.0, 200.0)
 
 
-class AbstractGate(Parameterised):
+class AbstractGate(AbstractAssembled):
     """A gate x with `dx/dt = opening - total * x`."""
 
     @abstractmethod

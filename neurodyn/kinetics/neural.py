@@ -6,6 +6,7 @@ from typing import Self
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import PRNGKeyArray
 
 from .._numerics import LOG2_E, exp2, logistic2
@@ -43,7 +44,7 @@ class NeuralRate(AbstractRate):
         check_positive("NeuralRate.high", self.high, "1/ms")
         if not self.low < self.high:
             raise ValueError(f"NeuralRate.high = {self.high:g} 1/ms is not allowed: must be > low = {self.low:g} 1/ms")
-        shapes = {name: getattr(self, name).shape[-1:] for name in ("midpoints", "widths", "heights")}
+        shapes = {name: np.shape(getattr(self, name))[-1:] for name in ("midpoints", "widths", "heights")}
         if len(set(shapes.values())) > 1 or () in shapes.values():
             raise ValueError(f"NeuralRate with {shapes} is not allowed: must be one number for each hidden unit")
 

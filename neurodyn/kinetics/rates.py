@@ -14,7 +14,7 @@ from .._types import FloatArray, Parameter
 class AbstractRate(Parameterised):
     """A rate in 1/ms as a function of the membrane voltage in mV.
 
-    Any module will do, a small neural network included, as long as it is positive and finite between -200 and 200 mV.
+    Any subclass will do, a small neural network included, as long as it is positive and finite between -200 and 200 mV.
     """
 
     @abstractmethod

@@ -5,12 +5,13 @@ from abc import abstractmethod
 import jax.numpy as jnp
 
 from .._numerics import LOG2_E, exp2, logistic2
-from .._parameter import Parameterised, parameter
+from .._parameter import parameter
 from .._types import FloatArray, Parameter
+from .parts import AbstractAssembled
 from .rates import AbstractRate
 
 
-class AbstractSteadyState(Parameterised):
+class AbstractSteadyState(AbstractAssembled):
     """The fraction of open gates at a voltage in mV that is held for ever: finite, with its derivatives, between -200 and 200 mV."""
 
     @abstractmethod

@@ -1,5 +1,6 @@
 """A gate from a measured table."""
 
+import warnings
 from typing import Self
 
 import jax.numpy as jnp
@@ -35,13 +36,18 @@ class TableGate(AbstractGate):
     q10: Q10 | None = None
 
     def __check_init__(self):
-        shapes = {name: getattr(self, name).shape[-1:] for name in ("voltages", "steady", "tau")}
+        shapes = {name: np.shape(getattr(self, name))[-1:] for name in ("voltages", "steady", "tau")}
         if len(set(shapes.values())) > 1 or shapes["voltages"] in ((), (0,), (1,)):
             raise ValueError(
                 f"TableGate with {shapes} is not allowed: must be one value at each of two or more voltages"
             )
-        if not isinstance(self.voltages, Tracer) and not np.all(np.diff(np.asarray(self.voltages, float)) > 0):
-            raise ValueError(f"TableGate.voltages = {np.asarray(self.voltages)} mV is not allowed: must rise")
+        if isinstance(self.voltages, Tracer):
+            return
+        voltages = np.asarray(self.voltages, float)
+        if not np.all(np.diff(voltages) > 0):
+            raise ValueError(f"TableGate.voltages = {voltages} mV is not allowed: must rise")
+        if np.abs(voltages).max() < 1:
+            warnings.warn(f"TableGate.voltages = {voltages} mV look like volts", stacklevel=3)
 
     def rates(self, v: FloatArray, temperature: FloatArray) -> tuple[FloatArray, FloatArray]:
         return self._prepared(temperature).rates(v, temperature)

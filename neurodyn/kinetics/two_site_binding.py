@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from .._numerics import LOG2_E, logistic2
 from .._parameter import parameter
 from .._types import FloatArray, Parameter
-from .concentration import THERMAL_VOLTAGE, AbstractIonGate, bounded_concentration
+from .concentration import THERMAL_VOLTAGE, AbstractIonGate, bounded_concentration, check_valence
 from .gates import Q10, bounded
 
 
@@ -38,6 +38,9 @@ class TwoSiteBinding(AbstractIonGate):
     q10: Q10 | None = None
     ion: str = eqx.field(static=True, default="ca")
     valence: int = eqx.field(static=True, default=2)
+
+    def __check_init__(self):
+        check_valence("TwoSiteBinding", self.valence)
 
     def rates(self, v: FloatArray, concentration: FloatArray, temperature: FloatArray) -> tuple[FloatArray, FloatArray]:
         field = self.valence * bounded(v) / (THERMAL_VOLTAGE * (temperature + 273.15))
