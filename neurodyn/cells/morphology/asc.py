@@ -11,12 +11,12 @@ from .section import APICAL, AXON, DENDRITE
 
 
 _TOKEN = re.compile(
-    r"""[ \t,]+ | ;[^\n]* | (?P<line>\n) | (?P<mark>[()|<>]) | (?P<string>"[^"\n]*")
-    | (?P<number>[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?(?![\w.])) | (?P<word>[A-Za-z][\w.\-+:/\\%]*)""",
+    r"""[ \t,]+ | ;[^\n]* | (?P<line>\n) | (?P<image>\(\s*Thumbnail\b(?:[^()]++|\([^()]*+\))*+\)) | (?P<mark>[()|<>])
+    | (?P<string>"[^"\n]*") | (?P<number>[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?(?![\w.])) | (?P<word>[A-Za-z][\w.\-+:/\\%]*)""",
     re.VERBOSE,
 )
-_TREES = {"Axon": AXON, "Dendrite": DENDRITE, "Apical": APICAL}
-_SOMAS = ("CellBody", "Cell Body", "Soma")
+_TREES = {"axon": AXON, "dendrite": DENDRITE, "apical": APICAL}
+_SOMAS = ("cellbody", "cell body", "soma")
 
 
 @dataclasses.dataclass
@@ -50,7 +50,8 @@ class _Token(NamedTuple):
 def parse_asc(text: str, source: str | None = None) -> tuple[list[Branch], list[Outline]]:
     """The branches, parents before children, and the outlines of the soma in a text.
 
-    Outlines of other things, markers, spines, texts, images and properties are passed over.
+    An outline is of the soma by its name or by the property `CellBody`, which NEURON passes over. Outlines of other things, markers, spines, texts,
+    images and properties are passed over.
 
     **Raises:** `MorphologyError` with the line.
     """
@@ -74,8 +75,8 @@ def _tokens(source: str | None, text: str) -> list[_Token]:
             )
             raise at_line(source, line, f"has {what}")
         place, kind = match.end(), match.lastgroup
-        if kind == "line":
-            line += 1
+        if kind in ("line", "image"):
+            line += match[0].count("\n")
         elif kind is not None:
             mark = match[kind]
             if kind == "word" and mark.lower() in ("nan", "inf", "infinity"):
@@ -132,19 +133,34 @@ class _Reader:
         """One list at the top of the file."""
         if self.here.kind != "(":
             raise self.wrong("'('")
-        if self.following.kind == "string" and self.following.text.strip('"') in _SOMAS:
-            self.outline()
-        elif self.following.kind == "(":
-            self.tree()
-        elif self.following.kind in ("string", "word"):
+        if self.following.kind == "word":
+            self.skip()
+            return
+        start, name = self.place, ""
+        self.place += 1
+        if self.here.kind == "string":
+            name = self.take("string", "a name").text.strip('"').lower()
+        elif self.here.kind != "(":
+            raise self.wrong("a tree, an outline or a property")
+        labels = self.properties()
+        if name in _SOMAS or "cellbody" in labels:
+            self.outline(self.tokens[start].line)
+        elif self.tokens[start + 1].kind == "string" or self.here.kind == ")" or self.is_text():
+            self.place = start
             self.skip()
         else:
-            self.place += 1
-            raise self.wrong("a tree, an outline or a property")
+            self.tree(next((_TREES[label] for label in reversed(labels) if label in _TREES), 0))
 
-    def outline(self) -> None:
-        line = self.here.line
-        self.place += 2
+    def properties(self) -> list[str]:
+        """Past the properties that stand before the points, and their names in lower case."""
+        names = []
+        while self.here.kind == "(" and self.following.kind in ("word", "string"):
+            if self.following.kind == "word":
+                names.append(self.following.text.lower())
+            self.skip()
+        return names
+
+    def outline(self, line: int) -> None:
         points = []
         while self.here.kind == "(":
             if self.following.kind == "number":
@@ -171,23 +187,12 @@ class _Reader:
             self.skip()
         self.take(")", "a number or ')'")
         if not least <= len(numbers) <= 4:
-            raise at_line(
-                self.source, line, f"a point has {len(numbers)} numbers, must have {least} to 4: x y z diameter"
-            )
+            allowed = "4" if least == 4 else f"{least} to 4"
+            raise at_line(self.source, line, f"a point has {len(numbers)} numbers, must have {allowed}: x y z diameter")
         return (*numbers, *(0.0,) * (4 - len(numbers)))
 
-    def tree(self) -> None:
-        """A tree: properties, then points and branchings; or a text, which is passed over."""
-        start = self.place
-        self.place += 1
-        type = 0
-        while self.here.kind == "(" and self.following.kind in ("word", "string"):
-            type = _TREES.get(self.following.text, type)
-            self.skip()
-        if self.here.kind != "(" or self.following.kind != "number" or self.is_text():
-            self.place = start
-            self.skip()
-            return
+    def tree(self, type: int) -> None:
+        """The points and branchings of a tree, after its properties."""
         frames = [_Frame(-1, self.begin(type, -1))]
         while frames:
             self.step(frames, type)
@@ -237,15 +242,20 @@ class _Reader:
         self.branches.append(branch)
 
     def is_text(self) -> bool:
+        """Whether what stands here is a place, and the text that is written there."""
+        if self.here.kind != "(" or self.following.kind != "number":
+            return False
         end = next(i for i in range(self.place, len(self.tokens)) if self.tokens[i].kind == ")")
         return self.tokens[end + 1].kind == "string"
 
     def spine(self) -> None:
         """Past a spine, which lies between angle brackets."""
-        line = self.here.line
-        while self.here.kind != ">":
-            if self.here.kind == "end":
-                raise at_line(self.source, line, "'<' is never closed, must have its '>'")
+        line, depth = self.here.line, 0
+        self.place += 1
+        while self.here.kind != ">" or depth > 0:
+            depth += {"(": 1, ")": -1}.get(self.here.kind, 0)
+            if depth < 0 or self.here.kind in ("<", "end"):
+                raise at_line(self.source, line, "'<' is never closed, must have its '>' before its branch ends")
             self.place += 1
         self.place += 1
 

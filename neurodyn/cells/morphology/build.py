@@ -3,7 +3,7 @@
 import dataclasses
 import difflib
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -13,17 +13,25 @@ from .section import Section, prefix_of
 _SPREAD = 1.2  # radians between the outermost of the sections on one end of a root section; narrower the farther out
 
 
+def check_sections(sections: Iterable[Section]) -> tuple[Section, ...]:
+    """The sections. **Raises:** `ValueError` for none, and for what is no section."""
+    if not isinstance(sections, Iterable):
+        raise ValueError(f"sections of type {type(sections).__name__} are not allowed: must be a sequence of Sections")
+    given = tuple(sections)
+    for section in given:
+        if not isinstance(section, Section):
+            raise ValueError(f"{section!r} is not allowed: must be a Section")
+    if not given:
+        raise ValueError("sections = () is not allowed: must be one or more")
+    return given
+
+
 def resolve(sections: Iterable[Section]) -> tuple[Section, ...]:
     """Sections with parents before children, each with a name, the index of its parent and its points in place.
 
     **Raises:** `ValueError`.
     """
-    given = list(sections)
-    for section in given:
-        if not isinstance(section, Section):
-            raise ValueError(f"{section!r} is not allowed: must be a Section")
-    if not given:
-        raise ValueError("sections = [] is not allowed: must be one or more")
+    given = check_sections(sections)
     names = _names(given)
     parents = _parents(given, names)
     order = _order(parents, names)
@@ -34,7 +42,7 @@ def resolve(sections: Iterable[Section]) -> tuple[Section, ...]:
     return tuple(_laid_out(ordered))
 
 
-def _names(sections: list[Section]) -> list[str]:
+def _names(sections: Sequence[Section]) -> list[str]:
     taken = Counter(section.name for section in sections if section.name)
     for name, count in taken.items():
         if count > 1:
@@ -49,7 +57,7 @@ def _names(sections: list[Section]) -> list[str]:
     return names
 
 
-def _parents(sections: list[Section], names: list[str]) -> list[int]:
+def _parents(sections: Sequence[Section], names: list[str]) -> list[int]:
     index = {name: i for i, name in enumerate(names)}
     parents = []
     for section, name in zip(sections, names, strict=True):
@@ -60,6 +68,10 @@ def _parents(sections: list[Section], names: list[str]) -> list[int]:
             parents.append(index[parent])
         elif isinstance(parent, int) and not isinstance(parent, bool) and 0 <= parent < len(names):
             parents.append(parent)
+        elif not isinstance(parent, str | int):
+            raise ValueError(
+                f"parent of type {type(parent).__name__} of section {name!r} is not allowed: must be a name, a place in the sequence, or None"
+            )
         else:
             near = difflib.get_close_matches(str(parent), names, n=3)
             hint = f"; close to it are {', '.join(map(repr, near))}" if near else ""

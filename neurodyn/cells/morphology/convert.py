@@ -7,6 +7,7 @@ import numpy as np
 
 from .asc import Branch
 from .assemble import assemble
+from .files import MorphologyError
 from .h5 import soma_of_points
 from .morphology import Morphology
 from .pieces import Piece
@@ -25,6 +26,10 @@ def from_morphio(morphology: Any, *, repair: str | Sequence[str] = ()) -> Morpho
     **Raises:** `MorphologyError`.
     """
     wanted = check_repairs(repair)
+    if not all(hasattr(morphology, name) for name in ("soma", "iter", "root_sections")):
+        raise MorphologyError(
+            f"{type(morphology).__name__} is not allowed: must be a morphio.Morphology; read(path) reads files without MorphIO"
+        )
     points = np.column_stack([morphology.soma.points, morphology.soma.diameters]).astype(float)
     soma, bounds = _soma(morphology.soma.type.name, points) if len(points) else (None, None)
     branches, place = [], {}

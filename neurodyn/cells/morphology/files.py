@@ -29,12 +29,14 @@ def read_text(path: Path) -> str:
 
     A byte order mark of UTF-8 is dropped. What is not a comment must be ASCII, and the readers check that.
 
-    **Raises:** `MorphologyError` for UTF-16 and UTF-32, and where the file cannot be read.
+    **Raises:** `MorphologyError` for UTF-16 and UTF-32, a compressed file, and where the file cannot be read.
     """
     try:
         data = path.read_bytes()
     except OSError as error:
         raise MorphologyError(f"{path}: cannot be read ({error.strerror or error})") from None
+    if data.startswith(b"\x1f\x8b"):
+        raise MorphologyError(f"{path}: is compressed (gzip); unpack it")
     if data.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in data[:4]:
         raise MorphologyError(f"{path}: is text in UTF-16 or UTF-32, or no text; save it as UTF-8")
     return split_ends(data.removeprefix(b"\xef\xbb\xbf").decode("latin-1"))

@@ -84,7 +84,7 @@ def _table(path: Path, h5py: Any, file: Any, name: str, columns: int, dtype: typ
         raise MorphologyError(
             f"{path}: has no table /{name} of its own, must have /points and /structure (version 1 of the format)"
         )
-    kinds = "fiu" if dtype is float else "iu"
+    kinds, wanted = ("fiu", "numbers") if dtype is float else ("iu", "integers")
     if (
         dataset.ndim != 2
         or dataset.shape[1] != columns
@@ -92,7 +92,7 @@ def _table(path: Path, h5py: Any, file: Any, name: str, columns: int, dtype: typ
         or not 0 < len(dataset) <= _ROWS
     ):
         raise MorphologyError(
-            f"{path}: /{name} has shape {dataset.shape} and type {dataset.dtype}, must be numbers of shape (n, {columns}), n from 1 to {_ROWS}"
+            f"{path}: /{name} has shape {dataset.shape} and type {dataset.dtype}, must be {wanted} of shape (n, {columns}), n from 1 to {_ROWS}"
         )
     return np.asarray(dataset[()], dtype)
 

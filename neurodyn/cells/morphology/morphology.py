@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .build import resolve
+from .build import check_sections, resolve
 from .region import find, select
 from .section import Section
 from .summary import MorphologySummary, summarise
@@ -36,9 +36,7 @@ class Morphology:
     notes: tuple[str, ...] = ()
 
     def __post_init__(self):
-        object.__setattr__(self, "sections", tuple(self.sections))
-        if not self.sections:
-            raise ValueError("sections = () is not allowed: must be one or more")
+        object.__setattr__(self, "sections", check_sections(self.sections))
         for i, section in enumerate(self.sections):
             parent = section.parent
             if isinstance(parent, bool) or not isinstance(parent, int):
@@ -81,7 +79,8 @@ class Morphology:
 
         Sections from `Section.cylinder` and `Section.tapered` are laid out: each begins where it is attached; those on the end of their parent fan out
         forwards, those on its beginning backwards, and those between leave to either side. Sections with points of their own stay where they are.
-        Sections without a name are called `dend[0]`, `dend[1]`, ... after their type.
+        Sections without a name are called `dend[0]`, `dend[1]`, ... after their type. To take sections out of a morphology use `without`: the numbers
+        of the parents of what is left change.
 
         **Raises:** `ValueError` for a parent that does not exist, no root or several, cycles and names that are there twice.
         """
@@ -128,9 +127,38 @@ class Morphology:
             starts[i] = (0.0 if parent == 0 else starts[parent]) + along * lengths[parent]
         return _fixed(starts, float)
 
-    def section(self, name: str) -> Section:
-        """The section of a name. **Raises:** `ValueError` that lists near names."""
+    def section(self, name: int | str) -> Section:
+        """The section of a name or an index. **Raises:** `ValueError` that lists near names."""
         return self.sections[find(self, name)]
+
+    def subtree(self, selection: str | Sequence[str] | Callable[[Section], bool]) -> np.ndarray:
+        """Indices of the sections that are meant and of all that they carry, ascending.
+
+        **Arguments:** `selection`, as in `region`. **Raises:** `ValueError`.
+        """
+        inside = np.zeros(len(self.sections), bool)
+        inside[self.region(selection)] = True
+        for i, parent in enumerate(self.parents.tolist()):
+            inside[i] |= parent >= 0 and inside[parent]
+        return _fixed(np.flatnonzero(inside).tolist(), int)
+
+    def without(self, selection: str | Sequence[str] | Callable[[Section], bool]) -> "Morphology":
+        """The morphology without the sections that are meant and all that they carry, such as `without("axon")`; the others keep their names.
+
+        **Arguments:** `selection`, as in `region`.
+
+        **Raises:** `ValueError` for a selection that holds the root, which carries all.
+        """
+        gone = self.subtree(selection)
+        if len(gone) and gone[0] == 0:
+            raise ValueError(
+                f"selection {selection!r} is not allowed: it holds the root section, which carries all others"
+            )
+        kept = np.setdiff1d(np.arange(len(self.sections)), gone).tolist()
+        place = {-1: -1} | {old: new for new, old in enumerate(kept)}
+        parents = self.parents.tolist()
+        sections = tuple(dataclasses.replace(self.sections[i], parent=place[parents[i]]) for i in kept)
+        return dataclasses.replace(self, sections=sections, notes=(*self.notes, f"{len(gone)} sections were taken out"))
 
     def region(self, selection: str | Sequence[str] | Callable[[Section], bool]) -> np.ndarray:
         """Indices of the sections that are meant, ascending.
@@ -150,7 +178,7 @@ class Morphology:
 
         **Raises:** `ValueError`.
         """
-        index = find(self, section) if isinstance(section, str) else range(len(self.sections))[section]
+        index = find(self, section)
         x = np.asarray(x, float)
         if not ((x >= 0) & (x <= 1)).all():
             raise ValueError(
@@ -163,7 +191,8 @@ class Morphology:
         return summarise(self)
 
     def to_swc(self) -> str:
-        """The morphology as text in the SWC format, that `from_swc` reads back as the same sections.
+        """The morphology as text in the SWC format, that `from_swc` reads back as the same sections, with the same numbers within their types where
+        they are named as `read` names them; other names are lost.
 
         A section whose first diameter differs from its parent's last begins with a sample at the same place; reading such text with
         `repair="zero_length"` takes it for the beginning, else its ring counts as area.

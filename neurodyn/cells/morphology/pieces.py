@@ -3,6 +3,7 @@
 import dataclasses
 import heapq
 from collections import Counter
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -65,19 +66,25 @@ def in_order(pieces: list[tuple[int, int]]) -> list[int]:
     return order
 
 
+def _listed(words: Iterable[str], between: str = ", ") -> str:
+    """The words, of which the first nine are shown."""
+    words = list(words)
+    return between.join([*words[:9], *(["..."] if len(words) > 9 else [])])
+
+
 def _unusual(pieces: list[Piece]) -> tuple[str, ...]:
     notes: list[str] = []
     custom = sorted({piece.type for piece in pieces if piece.type > APICAL or piece.type == 0})
     if custom:
         notes.append(
-            f"the types {', '.join(map(str, custom))} are not among 1 to 4 and are kept as {', '.join(f'type_{tag}' for tag in custom)}"
+            f"the types {_listed(map(str, custom))} are not among 1 to 4 and are kept as {_listed(f'type_{tag}' for tag in custom)}"
         )
     if pieces[0].type != 1:
         notes.append(f"there is no soma: the root section, of type {pieces[0].type}, takes its place")
     carried = [p for p in pieces if p.parent >= 0 and pieces[p.parent].type not in (1, p.type)]
     if carried:
         kinds = sorted({(pieces[p.parent].type, p.type) for p in carried})
-        notes.append("; ".join(f"sections of type {b} are carried by sections of type {a}" for a, b in kinds))
+        notes.append(_listed((f"sections of type {b} are carried by sections of type {a}" for a, b in kinds), "; "))
     widths = np.concatenate([piece.diameters for piece in pieces if piece.type != 1] or [np.zeros(1)])
     if np.median(widths) > 20:
         notes.append(f"half of the diameters outside of the soma are above {np.median(widths):.3g} um: is the unit um?")

@@ -22,7 +22,8 @@ def read(path: str | os.PathLike[str], *, repair: str | Sequence[str] = ()) -> M
     Nothing is mended that was not asked for; what was is in `Morphology.repairs`, and what is unusual in `Morphology.notes`. Sections, their types,
     areas and places are those of NEURON's Import3d: see `from_swc` for SWC. In the other two a soma is an outline, which becomes a row of 20 cones along
     its longest axis, or several outlines one above the other, which become a circle each; every tree is attached to its middle, and begins at its
-    own first point. Without a soma the root of the only tree takes its place.
+    own first point. In `.asc` an outline is the soma's if it is called CellBody, Cell Body or Soma, or has the property CellBody. Without
+    a soma the root of the only tree takes its place.
 
     **Arguments:**
 

@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -30,7 +30,13 @@ def select(morphology: "Morphology", selection: str | Sequence[str] | Callable[[
         if not found:
             raise ValueError(f"selection {selection!r} is not allowed: it holds for none of {len(sections)} sections")
     else:
-        terms = selection.split(",") if isinstance(selection, str) else list(selection)
+        terms = (
+            selection.split(",")
+            if isinstance(selection, str)
+            else list(selection)
+            if isinstance(selection, Iterable)
+            else []
+        )
         if not terms or not all(isinstance(term, str) for term in terms):
             raise ValueError(
                 f"selection {selection!r} is not allowed: must be a region, a name, a pattern, several of them, or a function of a section"
@@ -46,9 +52,13 @@ def _matches(morphology: "Morphology", term: str) -> list[int]:
     if term == "all":
         return list(range(len(sections)))
     tag = int(term[5:]) if re.fullmatch(r"type_\d{1,9}", term) else REGIONS.get(term)
-    if tag is not None:
-        found = [i for i, section in enumerate(sections) if section.type == tag]
-    else:
+    found = [i for i, section in enumerate(sections) if section.type == tag]
+    named = morphology.names.get(term)
+    if found and named is not None and named not in found:
+        raise ValueError(
+            f"selection {term!r} is not allowed: it is a region of {len(found)} sections and the name of a section of another; give that another name"
+        )
+    if not found:
         pattern = re.compile(".*".join(re.escape(piece) for piece in term.split("*")))
         found = [i for i, section in enumerate(sections) if pattern.fullmatch(section.name)]
     if not found:
@@ -62,12 +72,17 @@ def _near(morphology: "Morphology", term: str) -> str:
         term, ["all", *regions, *(section.name for section in morphology.sections)], n=3, cutoff=0.5
     )
     hint = f"; close to it are {', '.join(map(repr, near))}" if near else ""
-    return f"no section matches; the regions are {', '.join(regions)}{hint}"
+    return f"no section matches; the regions are {', '.join(regions[:9])}{', ...' if len(regions) > 9 else ''}{hint}"
 
 
-def find(morphology: "Morphology", name: str) -> int:
-    """The index of the section of a name."""
-    index = morphology.names.get(name)
+def find(morphology: "Morphology", section: int | str) -> int:
+    """The index of a section, given that or its name."""
+    n = len(morphology.sections)
+    if isinstance(section, int | np.integer) and not isinstance(section, bool):
+        if not 0 <= section < n:
+            raise ValueError(f"section = {section} is not allowed: must be a name or an index from 0 to {n - 1}")
+        return int(section)
+    index = morphology.names.get(section) if isinstance(section, str) else None
     if index is None:
-        raise ValueError(f"section {name!r} is not allowed: {_near(morphology, str(name))}")
+        raise ValueError(f"section {section!r} is not allowed: {_near(morphology, str(section))}")
     return index

@@ -1,6 +1,6 @@
 """Repairs that are made on request only."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,9 +25,11 @@ FARTHEST = 1e7  # um, coordinates
 
 def check_repairs(repair: str | Sequence[str]) -> frozenset[str]:
     """The names of repairs that are asked for. **Raises:** `ValueError` with the list of those there are."""
+    if not isinstance(repair, str | Iterable):
+        raise ValueError(f"repair = {repair!r} is not allowed: must be a name or a sequence of names, () for none")
     names = (repair,) if isinstance(repair, str) else tuple(repair)
     for name in names:
-        if name not in REPAIRS:
+        if not isinstance(name, str) or name not in REPAIRS:
             known = "; ".join(f"{key!r} ({what})" for key, what in REPAIRS.items())
             raise ValueError(f"repair = {name!r} is not allowed: must be among {known}")
     return frozenset(names)

@@ -10,6 +10,7 @@ import numpy as np
 
 
 SOMA, AXON, DENDRITE, APICAL = 1, 2, 3, 4
+_NUMBERS = int | float | np.floating | np.integer
 _PREFIXES = {SOMA: "soma", AXON: "axon", DENDRITE: "dend", APICAL: "apic"}
 
 
@@ -45,6 +46,8 @@ class Section:
     placed: bool = True
 
     def __post_init__(self):
+        if self.name is not None and not isinstance(self.name, str):
+            raise ValueError(f"name = {self.name!r} of a section is not allowed: must be a string, empty for none")
         what = f"section {self.name!r}" if self.name else "a section"
         try:
             points, diameters = np.array(self.points, float), np.array(self.diameters, float)
@@ -65,13 +68,17 @@ class Section:
             type = -1
         if type < 0 or isinstance(self.type, bool):
             raise ValueError(f"type = {self.type!r} of {what} is not allowed: must be an SWC tag, an integer >= 0")
-        if isinstance(self.at, bool) or not isinstance(self.at, int | float | np.floating) or not 0 <= self.at <= 1:
+        if isinstance(self.at, bool) or not isinstance(self.at, _NUMBERS) or not 0 <= self.at <= 1:
             raise ValueError(f"at = {self.at!r} of {what} is not allowed: must be between 0 and 1")
-        if (points[1:] == points[:-1]).all():
-            raise ValueError(f"points of {what} are not allowed: the section has no length")
+        with np.errstate(over="ignore"):
+            square = ((points[1:] - points[:-1]) ** 2).sum()
+        if not 0 < square < np.inf:
+            flaw = "a length that is no number" if square else "no length"
+            raise ValueError(f"points of {what} are not allowed: the section has {flaw}")
+        parent = int(self.parent) if isinstance(self.parent, np.integer) else self.parent
         points.setflags(write=False)
         diameters.setflags(write=False)
-        fields = {"points": points, "diameters": diameters, "type": type, "at": float(self.at)}
+        fields = {"points": points, "diameters": diameters, "type": type, "parent": parent, "at": float(self.at)}
         for key, value in fields.items():
             object.__setattr__(self, key, value)
 
@@ -108,11 +115,14 @@ class Section:
         **Raises:** `ValueError`.
         """
         what = f" of section {name!r}" if name else ""
-        if isinstance(length, bool) or not isinstance(length, int | float | np.floating | np.integer):
+        if isinstance(length, bool) or not isinstance(length, _NUMBERS):
             raise ValueError(f"length = {length!r}{what} is not allowed: must be a number (um)")
         if not (length > 0 and math.isfinite(length)):
             raise ValueError(f"length = {length!r} um{what} is not allowed: must be finite and > 0")
-        diameters = np.asarray(diameters, float)
+        try:
+            diameters = np.asarray(diameters, float)
+        except (TypeError, ValueError):
+            raise ValueError(f"diameters = {diameters!r}{what} are not allowed: must be numbers (um)") from None
         if diameters.ndim != 1 or len(diameters) < 2:
             raise ValueError(f"diameters{what} of shape {diameters.shape} are not allowed: must be two or more numbers")
         points = np.zeros((len(diameters), 3))

@@ -16,6 +16,7 @@ from .tree import pieces_of
 
 _COLUMNS = "id type x y z radius parent"
 _WHOLE = re.compile(r"([+-]?\d{1,40})(\.0*)?")
+_SCALE = re.compile(r"#[ \t]*SCALE[ \t:=]+(\S+)[ \t]+(\S+)[ \t]+(\S+)", re.IGNORECASE)
 _LARGEST_TYPE = 2**31 - 1
 
 
@@ -48,15 +49,20 @@ def from_swc(text: str, *, repair: str | Sequence[str] = (), source: str | None 
     is the same; one of more is the row of cones through its samples, from the first on; where it branches, it has several sections. Sections
     begin at the sample that carries them, with its diameter, but those on a soma with the diameter of their own first sample, and those on a
     soma of one sample, on the inside of one, or where one branches, at their own first sample.
-    As there, a run of samples is cut into two sections where the lines leave it and come back to it. Other than there the first two samples of a soma
-    stay together wherever their lines stand, no section mixes types, and branches of one sample are not lost.
+    As there, a run of samples is cut into two sections where the lines leave it and come back to it, and a scale in the header is not applied (it is noted).
+    Other than there the first two samples of a soma stay together wherever their lines stand, no section mixes types, and branches of one sample are not
+    lost.
 
     **Arguments:** `text`; `repair`, the names of repairs to make, see `read`; `source`, what errors call the text.
 
     **Raises:** `MorphologyError` with the line, the value and what is allowed.
     """
     wanted = check_repairs(repair)
-    lines = split_ends(text).split("\n")
+    if not isinstance(text, str):
+        raise MorphologyError(
+            f"text of type {type(text).__name__} is not allowed: must be a string; read(path) reads files"
+        )
+    lines = split_ends(text.removeprefix("\ufeff")).split("\n")
     samples = _parse(source, lines)
     index = _index(source, samples)
     samples, repairs = _one_tree(source, samples, index, wanted)
@@ -64,9 +70,19 @@ def from_swc(text: str, *, repair: str | Sequence[str] = (), source: str | None 
     check_numbers(source, lambda i: f"sample {samples.ids[i]}", samples.lines, samples.points, samples.radii)
     samples, parents = _ordered(source, samples)
     _check_soma(source, samples, parents)
-    cut = f"line {len(lines)} has no end: if the file was cut short, it was after {len(samples.ids)} samples"
     pieces = pieces_of(samples.types, samples.points, 2 * samples.radii, parents, samples.lines)
-    return finish(source, pieces, wanted, (*repairs, *radii_note(mended)), () if lines[-1] == "" else (cut,))
+    return finish(source, pieces, wanted, (*repairs, *radii_note(mended)), _notes(text, lines, len(samples.ids)))
+
+
+def _notes(text: str, lines: list[str], count: int) -> tuple[str, ...]:
+    """A last line without an end, and a scale other than 1."""
+    notes = []
+    if lines[-1] != "":
+        notes.append(f"line {len(lines)} has no end: if the file was cut short, it was after {count} samples")
+    scale = _SCALE.search(text)
+    if scale and not all(_is_number(factor) and float(factor) == 1 for factor in scale.groups()):
+        notes.append(f"the header has {scale[0]!r}, which is not applied: the numbers are taken for um as they stand")
+    return tuple(notes)
 
 
 def _parse(source: str | None, lines: list[str]) -> Samples:
@@ -81,7 +97,9 @@ def _parse(source: str | None, lines: list[str]) -> Samples:
                 source, number, f"{_shown(line)} has characters that no number has, must be seven numbers: {_COLUMNS}"
             )
         if len(cells) != 7:
-            raise at_line(source, number, f"{_shown(line)} has {len(cells)} columns, must have 7: {_COLUMNS}")
+            hint = "; columns are parted by blanks or tabs" if len(cells) == 1 else ""
+            hint += ", and read(path) reads a file" if hint and not source else ""
+            raise at_line(source, number, f"{_shown(line)} has {len(cells)} columns, must have 7: {_COLUMNS}{hint}")
         try:
             ids.append(int(cells[0]))
             types.append(int(cells[1]))
@@ -101,7 +119,10 @@ def _parse(source: str | None, lines: list[str]) -> Samples:
         if ids[-1] < 0 or not 0 <= types[-1] <= _LARGEST_TYPE:
             name, value = ("id", ids[-1]) if ids[-1] < 0 else ("type", types[-1])
             raise at_line(
-                source, number, f"sample {ids[-1]}: {name} = {value} is not allowed: must be an integer from 0"
+                source,
+                number,
+                f"sample {ids[-1]}: {name} = {value} is not allowed: must be an integer from 0"
+                + (f" to {_LARGEST_TYPE}" if name == "type" else ""),
             )
     if not ids:
         raise at_line(
@@ -188,26 +209,28 @@ def _largest(
 ) -> tuple[Samples, tuple[str, ...]]:
     """The tree with the soma, or the largest."""
     parents = [index.get(parent, -1) for parent in samples.parents]
-    trees = [_depth_first(samples, parents, root) for root in roots]
-    if sum(map(len, trees)) < len(parents):
-        raise _cycle(source, samples, parents, {i for tree in trees for i in tree})
-    best = max(range(len(trees)), key=lambda k: ((samples.types[trees[k]] == 1).any(), len(trees[k])))
+    order = np.array(_depth_first(samples, parents, roots))
+    if len(order) < len(parents):
+        raise _cycle(source, samples, parents, set(order.tolist()))
+    starts = np.flatnonzero(np.isin(order, roots))  # where the trees begin, which follow one another
+    trees, somata = np.split(order, starts[1:]), np.logical_or.reduceat(samples.types[order] == 1, starts)
+    best = max(range(len(trees)), key=lambda k: (somata[k], len(trees[k])))
     samples.parents[roots[best]] = -1
-    kept = samples.take(sorted(trees[best]))
+    kept = samples.take(np.sort(trees[best]))
     lost = len(samples.ids) - len(kept.ids)
     return kept, (
         f"disconnected: {len(roots) - 1} trees with {lost} samples were left out, the one of sample {samples.ids[roots[best]]} kept",
     )
 
 
-def _depth_first(samples: Samples, parents: list[int], root: int) -> list[int]:
-    """The samples of a tree, the soma's before others and else in the order of their lines."""
+def _depth_first(samples: Samples, parents: list[int], roots: list[int]) -> list[int]:
+    """The samples of one tree after the other; in each the soma's before others and else in the order of their lines."""
     soma = (samples.types == 1).tolist()
     children: list[list[int]] = [[] for _ in parents]
     for i, parent in enumerate(parents):
         if parent >= 0:
             children[parent].append(i)
-    order, stack = [], [root]
+    order, stack = [], roots[::-1]
     while stack:
         i = stack.pop()
         order.append(i)
@@ -221,7 +244,7 @@ def _ordered(source: str | None, samples: Samples) -> tuple[Samples, list[int]]:
     parents = [index.get(parent, -1) for parent in samples.parents]
     if parents[0] == -1 and all(parent < i for i, parent in enumerate(parents)):
         return samples, parents
-    order = _depth_first(samples, parents, parents.index(-1))
+    order = _depth_first(samples, parents, [parents.index(-1)])
     if len(order) < len(parents):
         raise _cycle(source, samples, parents, set(order))
     place = {old: new for new, old in enumerate(order)}
