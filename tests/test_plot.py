@@ -56,6 +56,16 @@ def test_loss_and_parameters(hh, run):
     assert [t.get_text() for t in parameters.get_yticklabels()] == ["na.g", "k.n.shift (mV)"]
 
 
+def test_pictures_refuse_what_they_cannot_draw(ax):
+    names = "recording_fit recording f_i loss parameters rank uncertainty profile posterior gradient_health"
+    for name in f"{names} phase_plane bifurcation f_i_curve raster trace".split():
+        with pytest.raises(ValueError, match="of type NoneType .* not allowed: must be"):
+            getattr(nd.plot, name)(None)
+    for wrong in (ax.figure, [ax], Figure().add_subplot(projection="3d")):
+        with pytest.raises(ValueError, match="ax .*is not allowed: must be"):
+            nd.plot.raster({"data": [1.0]}, wrong)
+
+
 def test_raster_of_many_units(ax):
     nd.plot.raster(np.asarray([[1.0, 5.0], [2.0, np.inf], [np.inf, np.inf]]), ax)
     assert [len(c.get_positions()) for c in ax.collections] == [2, 1, 0] and ax.get_ylabel() == "unit"

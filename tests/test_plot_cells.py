@@ -1,6 +1,7 @@
 """Pictures of cells: where things are drawn, and what is refused."""
 
 import shutil
+import weakref
 
 import matplotlib
 import matplotlib.pyplot as plt
@@ -16,6 +17,8 @@ from neurodyn.channels import HCurrent, Leak
 from neurodyn.plot.along import branch_lines, distances_from, way_to
 from neurodyn.plot.cell_drawn import Drawn
 from neurodyn.plot.cell_outline import outlines, pieces
+from neurodyn.plot.cell_view import cell_size
+from neurodyn.plot.video import write_video
 
 
 @pytest.fixture(scope="module")
@@ -112,6 +115,15 @@ def test_an_outline_that_turns_back_does_not_cross_itself():
         assert sum(map(polygon_area, outlines(cut, [0, 1])[0])) == pytest.approx(2 * (10 + 6 + 16))
 
 
+def test_a_ball_in_space_is_round(parts):
+    # The balls around the points of the soma reach to its surface, and nowhere beyond it.
+    cut = pieces(parts.layout)
+    own = cut.section == 0
+    np.testing.assert_allclose(np.abs(cut.points[own, 0] - 10.0) + cut.balls[own], 10.0)
+    assert cut.balls[own].max() == pytest.approx(10.0)
+    np.testing.assert_array_equal(cut.balls[~own], cut.radii[~own])
+
+
 # --- the picture of a cell
 
 
@@ -181,6 +193,32 @@ def test_marks(shape, ax):
         nd.plot.cell(shape, ax=ax, marks="lef(0.5)")
 
 
+def test_a_cylinder_has_room_in_its_axes(ax):
+    # Marks and the scale bar are inside, though it is 2 um wide; and a ball asks for a picture as high as it is wide.
+    rod = nd.cells.cylinder(1000.0, 2.0, name="rod")
+    nd.plot.cell(rod, ax=ax, marks="rod(0.5)")
+    (low, high), (bar,) = ax.get_ylim(), ax.artists
+    assert high - low >= 160.0 and (low + high) / 2 == pytest.approx(0.0)
+    ax.figure.draw_without_rendering()
+    bar_at = ax.transData.inverted().transform(bar.get_window_extent())[:, 1]
+    assert bar_at.max() < -1.0
+    ball = Morphology.build([Section([[0, 0, 0], [20, 0, 0]], [20, 20], 1, None, 1.0, "soma")])
+    width, height = cell_size(pieces(Compartments.per_section(ball, 1).layout), "xy")
+    assert width == pytest.approx(height, rel=0.1)
+
+
+def test_one_value_has_a_scale(parts, ax):
+    nd.plot.cell(parts, np.full(21, -65.0) + 1e-14 * np.arange(21), ax=ax)
+    assert drawn(ax).get_clim() == pytest.approx((-65.65, -64.35))
+
+
+def test_what_is_not_finite_is_grey(parts, ax):
+    values = np.arange(21.0)
+    values[[3, 4, 5]] = np.nan, np.inf, -np.inf
+    nd.plot.cell(parts, values, ax=ax)
+    assert drawn(ax).get_array().mask.sum() == 3 and drawn(ax).get_clim() == (0.0, 20.0)
+
+
 def test_the_scale_bar_is_true(shape, ax):
     nd.plot.cell(shape, ax=ax)
     (bar,) = ax.artists
@@ -211,7 +249,19 @@ def test_what_a_picture_refuses(parts, ax):
         (dict(values=np.zeros(20)), r"values of shape \(20,\) .* must be numbers of shape \(21,\).* 7 sections"),
         (dict(values=np.zeros((2, 21))), r"values of shape \(2, 21\)"),
         (dict(values=np.zeros(21), limits=(1.0, 0.0)), r"limits = \(1.0, 0.0\)"),
+        (dict(values=np.zeros(21), limits="ab"), "limits = 'ab' is not allowed: must be two finite numbers"),
+        (dict(values=np.zeros(21), limits=5.0), "limits = 5.0"),
+        (dict(values=np.zeros(21), limits=(0.0, np.inf)), "limits = "),
         (dict(values=np.zeros(21), cmap="virids"), "cmap = 'virids'"),
+        (dict(values=np.zeros(21), cmap=["red"]), "cmap = "),
+        (dict(values=np.zeros(21), colour="red"), "colour = 'red' is not allowed besides values"),
+        (dict(values=[[1.0], [1.0, 2.0]]), "differ in length"),
+        (dict(values=nd.Solution(np.arange(2.0), {"v": np.zeros((2, 21))}, None, 0, None)), "type Solution"),
+        (dict(colour="blu"), "colour = 'blu' is not allowed"),
+        (dict(colour=3), "colour = 3 is not allowed"),
+        (dict(colour={"soma": "blu"}), r"colour\['soma'\] = 'blu'"),
+        (dict(view=["xy"]), "view = "),
+        (dict(marks=[1]), "places of '1' = 1"),
         (dict(view="zx"), "view = 'zx' is not allowed: must be one of xy, xz, yz, 3d"),
         (dict(view="3d"), "projection='3d'"),
         (dict(marks=3), "places = 3"),
@@ -225,6 +275,9 @@ def test_what_a_picture_refuses(parts, ax):
     assert plt.get_fignums() == figures
     with pytest.raises(ValueError, match="shape = 'cell' is not allowed"):
         nd.plot.cell("cell", ax=ax)
+    for wrong in (ax.figure, [ax], "ax"):
+        with pytest.raises(ValueError, match="must be one matplotlib axes"):
+            nd.plot.cell(parts, ax=wrong)
 
 
 # --- along the cell
@@ -273,7 +326,11 @@ def test_path_of_several_rows_and_places(parts, ax):
     rows = np.stack([np.zeros(21), np.ones(21), np.arange(21.0), np.zeros(21)])
     nd.plot.path(parts, rows, "left", ax=ax, labels=["a", "b", "c", "d"])
     assert [t.get_text() for t in ax.get_legend().get_texts()] == ["a", "b", "c", "d"]
-    other = Figure().subplots()
+    grouped, other = Figure().subplots(2)
+    nd.plot.path(parts, rows[2], {"tufts": ["left(1)", "right(1)"], "basal": "dend[0](1)"}, ax=grouped)
+    assert [t.get_text() for t in grouped.get_legend().get_texts()] == ["tufts", "basal"]
+    colours = [line.get_color() for line in grouped.lines]
+    assert colours[0] == colours[1] != colours[2]
     nd.plot.path(parts, rows[2], {"tuft": "left(1)", "basal": "dend[0](1)"}, ax=other, branches=True)
     assert [line.get_label() for line in other.lines] == ["tuft", "basal"]
     assert len(drawn(other, LineCollection).get_segments()) == 7
@@ -282,6 +339,9 @@ def test_path_of_several_rows_and_places(parts, ax):
         (dict(values=rows), "for all places"),
         (dict(values=rows, to="left", branches=True), "branches = True is not allowed"),
         (dict(values=rows, to="left", labels=["a"]), "labels: 1 are not allowed: must be 4"),
+        (dict(values=rows, to="left", labels="abcd"), "labels = 'abcd' is not allowed"),
+        (dict(values=rows[0], to=["left", "right"], labels=["a"]), "labels are not allowed for 2 places"),
+        (dict(values=rows[:0], to="left"), r"values of shape \(0, 21\)"),
         (dict(values=rows[:, :5], to="left"), r"values of shape \(4, 5\)"),
         (dict(values=rows[0], to="left(2)"), "position must be a number between 0 and 1"),
     ):
@@ -322,6 +382,21 @@ def test_attenuation_of_an_exponential(cell, ax):
         nd.plot.attenuation(cell, peak, peak, at="soma", ax=ax)
     with pytest.raises(ValueError, match=r"rest of shape \(3,\)"):
         nd.plot.attenuation(cell, peak, np.zeros(3), ax=ax)
+
+
+def test_attenuation_passes_over_what_is_not_finite(parts, ax):
+    v = np.stack([np.zeros(21), -np.arange(1.0, 22.0)])
+    v[:, 3], v[1, 4] = np.nan, -np.inf
+    nd.plot.attenuation(parts, v, ax=ax)
+    points = np.concatenate(drawn(ax, LineCollection).get_segments())
+    assert np.isfinite(ax.get_ylim()).all()
+    assert np.nanmin(points[:, 1]) == 1 / 2  # the soma's first third to the middle one
+
+
+def test_one_compartment_is_a_dot(ax):
+    ball = Morphology.build([Section([[0, 0, 0], [20, 0, 0]], [20, 20], 1, None, 1.0, "soma")])
+    nd.plot.path(ball, [3.0], ax=ax)
+    np.testing.assert_array_equal(ax.lines[0].get_xydata(), [[0.0, 3.0]])
 
 
 # --- films
@@ -367,6 +442,25 @@ def test_an_mp4(parts, tmp_path):
     assert path.read_bytes()[4:8] == b"ftyp"
 
 
+def test_frames_of_an_mp4_are_made_one_after_the_other(tmp_path, monkeypatch):
+    # A stand-in for ffmpeg that only reads: never more than the first frame, the last and the next are there.
+    program = tmp_path / "ffmpeg"
+    program.write_text('#!/bin/sh\ncat > /dev/null\nfor last; do :; done\necho film > "$last"\n')
+    program.chmod(0o755)
+    monkeypatch.setitem(matplotlib.rcParams, "animation.ffmpeg_path", str(program))
+    made = []
+
+    def frames():
+        for _ in range(100):
+            frame = np.zeros((4, 4, 3), np.uint8)
+            made.append(weakref.ref(frame))
+            assert sum(ref() is not None for ref in made) <= 3
+            yield frame
+
+    write_video(tmp_path / "film.mp4", frames(), 10.0, np.zeros((2, 3)), "")
+    assert (tmp_path / "film.mp4").read_text() == "film\n" and len(made) == 100
+
+
 def test_what_a_film_refuses(parts, run, tmp_path, monkeypatch):
     ts, values = np.arange(5.0), np.zeros((5, 21))
 
@@ -378,16 +472,46 @@ def test_what_a_film_refuses(parts, run, tmp_path, monkeypatch):
         (lambda: film("film.avi"), ValueError, "film.avi' is not allowed: must end in .gif or .mp4"),
         (lambda: film("film.mp4"), RuntimeError, "needs the program ffmpeg"),
         (lambda: film("film.gif", fps=60.0), ValueError, "fps = 60.0 is not allowed for a GIF"),
+        (lambda: film("film.gif", fps=0.001), ValueError, "fps = 0.001 is not allowed for a GIF"),
         (lambda: film("film.gif", frames=0), ValueError, "frames = 0"),
+        (lambda: film("film.gif", dpi=1.0), ValueError, "dpi = 1.0 is not allowed: must be 10 to 600"),
+        (lambda: film("film.gif", ts=[0, 1, 2, 3, np.inf]), ValueError, "must be finite, ascending times"),
+        (lambda: film("film.gif", ts="abcde"), ValueError, "must be finite, ascending times"),
+        (lambda: film("film.gif", values=values[:0], ts=ts[:0]), ValueError, r"values of shape \(0, 21\)"),
+        (lambda: film("film.gif", values=run), ValueError, "ts are not allowed with a Solution"),
+        (lambda: film("film.gif", values=run, ts=None, record="*"), ValueError, "must be one record, not v, i_h"),
+        (lambda: film("film.gif", values=run, ts=None, record=None), ValueError, "record = None"),
+        (lambda: nd.plot.cell_movie(parts, "film.gif", values, ts), ValueError, "path of type Compartments"),
         (lambda: film("film.gif", view="3d"), ValueError, "view = '3d' is not allowed for a film"),
         (lambda: film("film.gif", ts=None), ValueError, "ts = None"),
-        (lambda: film("film.gif", ts=ts[::-1]), ValueError, "must be ascending times"),
+        (lambda: film("film.gif", ts=ts[::-1]), ValueError, "must be finite, ascending times"),
         (lambda: film("film.gif", values=values[0]), ValueError, "one for each row"),
-        (lambda: film("film.gif", values=run, record="i_hh"), ValueError, "did you mean 'i_h'"),
+        (lambda: film("film.gif", values=run, ts=None, record="i_hh"), ValueError, "did you mean 'i_h'"),
     ):
         with pytest.raises(error, match=message):
             wrong()
     assert not list(tmp_path.iterdir())
+
+
+def test_a_film_is_written_whole_or_not_at_all(parts, tmp_path):
+    path, palette = tmp_path / "film.gif", np.zeros((2, 3))
+    path.write_bytes(b"the one before")
+
+    def broken_off():
+        yield np.zeros((4, 4, 3), np.uint8)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_video(path, broken_off(), 10.0, palette, "")
+    assert path.read_bytes() == b"the one before" and [p.name for p in tmp_path.iterdir()] == ["film.gif"]
+    # Where it cannot be written no frame is made.
+    made = broken_off()
+    with pytest.raises(FileExistsError):
+        write_video(path / "inside.gif", made, 10.0, palette, "")
+    assert next(made).shape == (4, 4, 3)
+    (tmp_path / "folder.gif").mkdir()
+    with pytest.raises(ValueError, match="folder.gif' is not allowed: is a folder"):
+        nd.plot.cell_movie(tmp_path / "folder.gif", parts, np.zeros((2, 21)), np.arange(2.0))
 
 
 def test_a_program_that_fails_says_why(parts, tmp_path, monkeypatch):

@@ -89,6 +89,8 @@ def draw_branches(ax: Any, layout: Layout, x: np.ndarray, y: np.ndarray, colours
 
     lines = branch_lines(layout, x, y)
     ax.add_collection(LineCollection(lines, colors=colours, linewidths=0.7, zorder=zorder), autolim=False)
+    if layout.size == 1:  # no line at all
+        ax.plot(x, y, "o", color=colours[0], markersize=3.0, zorder=zorder)
     finite = np.isfinite(x) & np.isfinite(y)
     ax.update_datalim(np.stack([x[finite], y[finite]], axis=1))
     ax.autoscale_view()

@@ -53,8 +53,8 @@ def attenuation(
         region_legend(ax, layout.morphology)
     ax.set_xlabel(f"path distance from {layout.name_of(where)} (µm)")
     ax.set_ylabel("deflection / deflection there")
-    low = np.nanmin(ratio)
-    ax.set_ylim(min(0.0, 1.05 * low) if np.isfinite(low) else 0.0, 1.05 * max(1.0, np.nanmax(ratio)))
+    finite = ratio[np.isfinite(ratio)]  # that of the injected place is 1
+    ax.set_ylim(min(0.0, 1.05 * finite.min()), 1.05 * finite.max())
     ax.set_xlim(left=0.0)
     return tidy(ax)
 
@@ -71,8 +71,10 @@ def _deflection(layout: Layout, values: Any, rest: Any, where: int) -> np.ndarra
     """Of each compartment, shape (n,), mV."""
     v = per_compartment(layout, values.v if isinstance(values, Solution) else values, rows=True)
     if rest is not None:
-        before = np.asarray(rest, float)
-        before = before if before.ndim == 0 else per_compartment(layout, before, name="rest")
+        before = np.asarray(rest)
+        before = (
+            before if before.ndim == 0 and before.dtype.kind in "fiu" else per_compartment(layout, rest, name="rest")
+        )
     elif v.ndim == 2:
         before = v[0]
     else:
@@ -82,5 +84,6 @@ def _deflection(layout: Layout, values: Any, rest: Any, where: int) -> np.ndarra
     away = v - before
     if v.ndim == 1:
         return away
-    sign = 1.0 if np.nanmax(away[:, where]) >= -np.nanmin(away[:, where]) else -1.0
-    return sign * np.nanmax(sign * away, axis=0)
+    # These pass over NaN, and are NaN where there is nothing else.
+    up, down = np.fmax.reduce(away[:, where]), np.fmin.reduce(away[:, where])
+    return np.fmax.reduce(away) if up >= -down else np.fmin.reduce(away)

@@ -7,18 +7,34 @@ from typing import Any
 DATA, MODEL, OTHER, MUTED = "#404040", "#D55E00", "#0072B2", "#B0B0B0"
 
 
-def new_axes(ax: Any = None, size: tuple[float, float] = (7.0, 2.6)) -> Any:
+def check_kind(name: str, value: Any, kind: type) -> None:
+    """Refuse what is not of a kind. **Raises:** `ValueError`."""
+    if not isinstance(value, kind):
+        raise ValueError(f"{name} of type {type(value).__name__} is not allowed: must be of type {kind.__name__}")
+
+
+def new_axes(ax: Any = None, size: tuple[float, float] = (7.0, 2.6), projection: str | None = None) -> Any:
     """The axes given, or new ones of their own.
 
-    **Raises:** `ImportError` naming the extra when matplotlib is not installed.
+    **Raises:** `ValueError` for what is not matplotlib axes, and for flat ones where a `projection` is needed or the other way round; `ImportError` naming the
+    extra when matplotlib is not installed.
     """
-    if ax is not None:
-        return ax
     try:
         import matplotlib.pyplot as plt
+        from matplotlib.axes import Axes
     except ImportError as error:
         raise ImportError("pictures need matplotlib: pip install 'neurodyn[plot]'") from error
-    return plt.subplots(figsize=size, layout="constrained")[1]
+    if ax is None:
+        return plt.subplots(figsize=size, layout="constrained", subplot_kw={"projection": projection})[1]
+    if not isinstance(ax, Axes):
+        raise ValueError(
+            f"ax of type {type(ax).__name__} is not allowed: must be one matplotlib axes, or None for new ones"
+        )
+    if (ax.name == "3d") != (projection == "3d"):
+        raise ValueError(
+            f"ax is not allowed: must be axes {'with' if projection == '3d' else 'without'} projection='3d'"
+        )
+    return ax
 
 
 def tidy(ax: Any) -> Any:

@@ -6,7 +6,7 @@ import numpy as np
 
 from .._paths import named_leaves
 from ..analysis import Branch, Hopf, SaddleNode
-from .axes import DATA, MODEL, OTHER, new_axes, tidy
+from .axes import DATA, MODEL, OTHER, check_kind, new_axes, tidy
 from .firing import current_label
 from .plane import axis_label
 
@@ -18,6 +18,7 @@ def bifurcation(branch: Branch, ax: Any = None, *, state: str = "v", unit: str =
 
     **Returns:** the axes.
     """
+    check_kind("branch", branch, Branch)
     ax = new_axes(ax, (4.6, 3.4))
     drive, values, stable = np.asarray(branch.drive), np.asarray(named_leaves(branch.states)[state]), branch.stable
     marks = [(float(p.drive), float(named_leaves(p.state)[state]), p) for p in branch.points]

@@ -1,21 +1,23 @@
-"""A cell in axes, whose colours can be set."""
+"""What there is in the axes of a cell: itself, in colours that can be set, what these mean, and marks."""
 
 import dataclasses
+from collections.abc import Mapping, Sequence
+from itertools import cycle
 from typing import Any
 
 import numpy as np
 
 from ..cells.layout import Layout
 from ..cells.morphology.section import SOMA
-from .axes import MUTED
+from .axes import DATA, MUTED
 from .cell_outline import Pieces, outlines
-from .cell_shape import colour_map
+from .cell_shape import colour_map, place
+from .cell_view import VIEWS, flat_frame, solid_frame
 
 
-#: Which axes of space a view shows.
-VIEWS = {"xy": (0, 1), "xz": (0, 2), "yz": (1, 2), "3d": (0, 1, 2)}
-_THIN = 0.4  # points that outlines are wide, or the thinnest branches would vanish
-_THINNEST = 0.5  # points of a line in 3d
+_MARKS = "os^Dv"
+_THIN = 0.5  # points that outlines are wide, or the thinnest branches would vanish
+_THINNEST = 0.7  # points of a line in 3d
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,9 +37,12 @@ class Drawn:
     def scale(self, values: np.ndarray, limits: tuple[float, float] | None, cmap: str) -> None:
         """Colours for values, between limits or else the least and the largest finite one of `values`."""
         finite = values[np.isfinite(values)]
-        low, high = limits or ((float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0))
-        if low == high:
-            low, high = low - 0.5, high + 0.5
+        low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
+        size = max(abs(low), abs(high))
+        if high - low <= 1e-9 * size:  # one value, but for rounding
+            low, high = low - (0.01 * size or 0.5), high + (0.01 * size or 0.5)
+        if limits is not None:
+            low, high = map(float, limits)
         self.collection.set_cmap(colour_map(cmap).with_extremes(bad=MUTED))
         self.collection.set_clim(low, high)
 
@@ -48,13 +53,14 @@ class Drawn:
 
 def draw(ax: Any, layout: Layout, cut: Pieces, view: str) -> Drawn:
     """Add the compartments to axes, without colours as yet."""
-    return _solid(ax, layout, cut) if view == "3d" else _flat(ax, layout, cut, list(VIEWS[view]))
+    return _solid(ax, layout, cut) if view == "3d" else _flat(ax, layout, cut, view)
 
 
-def _flat(ax: Any, layout: Layout, cut: Pieces, columns: list[int]) -> Drawn:
+def _flat(ax: Any, layout: Layout, cut: Pieces, view: str) -> Drawn:
     """Polygons, those nearest to the eye last, but the soma on top."""
     from matplotlib.collections import LineCollection, PolyCollection
 
+    columns = list(VIEWS[view])
     shapes, depth = outlines(cut, columns)
     soma = np.asarray([section.type == SOMA for section in layout.morphology.sections])[layout.section]
     order = np.lexsort((depth, soma))
@@ -64,8 +70,7 @@ def _flat(ax: Any, layout: Layout, cut: Pieces, columns: list[int]) -> Drawn:
     ax.add_collection(collection, autolim=False)
     gaps = LineCollection(list(_gaps(layout)[:, :, columns]), colors=MUTED, linewidths=0.8, zorder=1)
     ax.add_collection(gaps, autolim=False)
-    corners = np.concatenate(shapes)
-    ax.update_datalim([corners.min(0), corners.max(0)])
+    ax.update_datalim(flat_frame(cut, view))
     ax.set_aspect("equal")
     ax.margins(0.03)
     ax.autoscale_view()
@@ -88,20 +93,31 @@ def _solid(ax: Any, layout: Layout, cut: Pieces) -> Drawn:
     """A line for each cone."""
     from mpl_toolkits.mplot3d.art3d import Line3DCollection
 
-    count = cut.end - cut.begin
-    owner = np.repeat(np.arange(len(count)), count)
-    first = np.repeat(cut.begin, count) + np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
+    first, owner = _cones(cut)
     lines = np.stack([cut.points[first], cut.points[first + 1]], axis=1)
-    low, high = (cut.points - cut.radii[:, None]).min(0), (cut.points + cut.radii[:, None]).max(0)
+    low, high = solid_frame(cut)
     ax.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]), zlim=(low[2], high[2]))
     ax.set_box_aspect(high - low, zoom=1.05)
-    widths = np.maximum((cut.radii[first] + cut.radii[first + 1]) * _points_per_um(ax, (low + high) / 2), _THINNEST)
-    collection = Line3DCollection(lines, linewidths=widths, capstyle="round")
+    collection = Line3DCollection(lines, linewidths=_THINNEST, capstyle="round")
     ax.add_collection3d(collection, autolim=False)
     gaps = _gaps(layout)
     if len(gaps):
         ax.add_collection3d(Line3DCollection(gaps, colors=MUTED, linewidths=0.8), autolim=False)
     return Drawn(collection, owner)
+
+
+def _cones(cut: Pieces) -> tuple[np.ndarray, np.ndarray]:
+    """The first point of each cone, and its compartment."""
+    count = cut.end - cut.begin
+    before = np.repeat(np.cumsum(count) - count, count)
+    return np.repeat(cut.begin, count) + np.arange(count.sum()) - before, np.repeat(np.arange(len(count)), count)
+
+
+def widen(ax: Any, drawn: Drawn, cut: Pieces) -> None:
+    """Make the lines of a cell in space as wide as it is, in the picture as it is laid out now."""
+    (low, high), (first, _) = solid_frame(cut), _cones(cut)
+    widths = (cut.balls[first] + cut.balls[first + 1]) * _points_per_um(ax, (low + high) / 2)
+    drawn.collection.set_linewidth(np.maximum(widths, _THINNEST))
 
 
 def _points_per_um(ax: Any, middle: np.ndarray) -> float:
@@ -116,3 +132,39 @@ def _points_per_um(ax: Any, middle: np.ndarray) -> float:
     seen = ends[3:] - ends[:3]
     # Of the three directions two are across the line of sight: the root of the sum of squares is that of sqrt(2) steps.
     return float(np.sqrt(np.sum(np.square(seen)) / 2) / 10.0 * 72 / ax.figure.dpi)
+
+
+def colour_bar(ax: Any, drawn: Drawn, label: str) -> Any:
+    """What the colours mean, beside the axes."""
+    bar = ax.figure.colorbar(drawn.collection, ax=ax, shrink=0.6, aspect=18, pad=0.02)
+    bar.outline.set_visible(False)
+    bar.set_label(label)
+    return bar
+
+
+def draw_marks(
+    ax: Any, layout: Layout, view: str, sites: Mapping[str, tuple[str, ...]], colours: Sequence[str] = (DATA,)
+) -> None:
+    """Marks at places, of each group one kind and colour, and its label at the first."""
+    from matplotlib.patheffects import withStroke
+
+    halo = [withStroke(linewidth=2.5, foreground="white")]
+    columns, sections = list(VIEWS[view]), layout.morphology.sections
+    middle = np.mean([section.points.mean(0) for section in sections], axis=0)[columns]
+    for marker, colour, (name, group) in zip(cycle(_MARKS), cycle(colours), sites.items(), strict=False):
+        for i, (section, x) in enumerate(place(layout, site) for site in group):
+            own = sections[section]
+            at = [float(np.interp(x * own.length, own.arc, own.points[:, c])) for c in columns]
+            style: dict[str, Any] = dict(
+                markersize=6, markerfacecolor="white", markeredgecolor=colour, markeredgewidth=1.4
+            )
+            ax.plot(*[[c] for c in at], marker, zorder=5, path_effects=halo, **style)
+            if i:
+                continue
+            side = 1 if at[0] >= middle[0] else -1
+            text = dict(fontsize="small", color=DATA, path_effects=halo, zorder=6)
+            if view == "3d":
+                ax.text(*at, f"   {name}", **text).set_in_layout(False)
+            else:
+                align = "left" if side > 0 else "right"
+                ax.annotate(name, at, (7 * side, 5), textcoords="offset points", ha=align, **text)

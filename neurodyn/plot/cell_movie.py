@@ -13,11 +13,10 @@ from .._simulate import Solution
 from ..cells import Cell
 from ..cells.layout import Layout
 from .axes import DATA, MUTED, tidy
-from .cell import cell_size, check_view, colour_bar, draw_marks
-from .cell_drawn import Drawn, draw
+from .cell_drawn import Drawn, colour_bar, draw, draw_marks
 from .cell_outline import Pieces, pieces
-from .cell_scale import draw_scale
 from .cell_shape import LINES, Shape, Sites, check_colours, colour_map, layout_of, named_sites, per_compartment
+from .cell_view import cell_size, check_view, draw_scale
 from .video import check_video, write_video
 
 
@@ -47,10 +46,12 @@ def cell_movie(
     - `shape`: a `Cell`, `Compartments` or a `Morphology`.
     - `values`: a `Solution`, of which `record` is shown: `v`, a state or a current of a channel (grey where that is not); or values of the compartments, or of the
       sections, shape (times, n), at the times `ts`, ms, shape (times,).
-    - `at`: places whose traces are drawn, marked on the cell: one, several, or by their labels. The middle of the root section by default.
+    - `at`: places whose traces are drawn, marked on the cell: one, several, or by their labels (of several places of one label the first). The middle of the root
+      section by default.
     - `view`: `xy`, `xz` or `yz`.
-    - `frames`: at most so many, at equal steps of time: the records nearest to these, so of t records about every (t / frames)-th. `fps`: of them per second.
-    - `label`, `limits`, `cmap`: as in `nd.plot.cell`; the limits are those of all times by default. `dpi`: pixels per inch, of at most 7 x 7 inches.
+    - `frames`: at most so many, at equal steps of time: the records nearest to these, so of t records about every (t / frames)-th. `fps`: of them per second; a
+      GIF keeps the time between them in whole hundredths of a second.
+    - `label`, `limits`, `cmap`: as in `nd.plot.cell`; the limits are those of all times by default. `dpi`: pixels per inch, 10 to 600, of at most 7.5 x 6.7 inches.
 
     How many frames there are and the time between them is written into the file as its comment.
 
@@ -62,6 +63,8 @@ def cell_movie(
     check_whole("frames", frames)
     check_positive("fps", fps, "frames per second")
     check_positive("dpi", dpi, "dots per inch")
+    if not 10 <= dpi <= 600:
+        raise ValueError(f"dpi = {dpi!r} is not allowed: must be 10 to 600 dots per inch")
     path = check_video(path, fps)
     if check_view(view) == "3d":
         raise ValueError("view = '3d' is not allowed for a film: must be one of xy, xz, yz")
@@ -82,7 +85,14 @@ def _over_time(
 ) -> tuple[np.ndarray, np.ndarray, str]:
     """Times, shape (times,), values, shape (times, n), and what they are called."""
     if isinstance(values, Solution):
-        (record,) = match(record, values.ys, "record")
+        if ts is not None:
+            raise ValueError("ts are not allowed with a Solution: it has its own")
+        if not isinstance(record, str):
+            raise ValueError(f"record = {record!r} is not allowed: must be the path of one record")
+        several = match(record, values.ys, "record")
+        if len(several) > 1:
+            raise ValueError(f"record = {record!r} is not allowed: must be one record, not {', '.join(several)}")
+        record = several[0]
         ts, found = values.ts, np.asarray(values.ys[record])
         channel = record.removeprefix("i_").split(".")[0]
         if isinstance(shape, Cell) and channel in shape.channels and found.shape[1:] == shape.where(channel).shape:
@@ -94,11 +104,13 @@ def _over_time(
     shown = per_compartment(layout, values, rows=True)
     if ts is None:
         raise ValueError("ts = None is not allowed for an array: must be the times of its rows, ms")
-    ts = np.asarray(ts, float)
-    if shown.ndim != 2 or ts.shape != shown.shape[:1] or not (np.diff(ts) > 0).all():
+    ts = np.asarray(ts)
+    numbers = ts.dtype.kind in "fiu" and np.isfinite(ts).all()
+    if shown.ndim != 2 or ts.shape != shown.shape[:1] or not numbers or not (np.diff(ts) > 0).all():
         raise ValueError(
-            f"ts of shape {ts.shape} are not allowed for values of shape {np.shape(values)}: must be ascending times, one for each row of (times, n)"
+            f"ts of shape {ts.shape} are not allowed for values of shape {np.shape(values)}: must be finite, ascending times, one for each row of (times, n)"
         )
+    ts = ts.astype(float)
     return ts, shown, label or ""
 
 
@@ -129,7 +141,7 @@ def _picture(
     drawn.scale(shown, limits, cmap)
     drawn.show(shown[0])
     colour_bar(ax, drawn, label)
-    draw_marks(ax, layout, view, sites)
+    draw_marks(ax, layout, view, sites, LINES)
     draw_scale(ax, cut, view)
     traces = {name: layout.locate(group[0]) for name, group in sites.items()} or {
         layout.name_of(layout.root): layout.root

@@ -15,12 +15,14 @@ _ROUND = 65  # points along a soma that is drawn as a ball, and around a cylinde
 class Pieces:
     """The rows of cones of all compartments, one after the other.
 
-    **Fields:** `points`, shape (m, 3), um; `radii`, shape (m,), um; `section`, of each point, shape (m,); `begin`, `end`: the first and the last point of each
+    **Fields:** `points`, shape (m, 3), um; `radii`, shape (m,), um; `balls`: the radii of balls around the points that do not stick out of the cell at its round
+    soma, and are `radii` elsewhere, shape (m,), um; `section`, of each point, shape (m,); `begin`, `end`: the first and the last point of each
     compartment, shape (n,); neighbours share one.
     """
 
     points: np.ndarray
     radii: np.ndarray
+    balls: np.ndarray
     section: np.ndarray
     begin: np.ndarray
     end: np.ndarray
@@ -29,16 +31,17 @@ class Pieces:
 def pieces(layout: Layout) -> Pieces:
     """The cones of a cell, cut where its compartments end. A soma as long as it is wide stands for a ball, and becomes one."""
     parts = [
-        _ball(s) if _stands_for_a_ball(s) else (s.points, s.diameters / 2, s.arc) for s in layout.morphology.sections
+        _ball(s) if _stands_for_a_ball(s) else (s.points, s.diameters / 2, s.diameters / 2, s.arc)
+        for s in layout.morphology.sections
     ]
     counts = np.asarray(layout.counts)
-    lengths = np.asarray([arc[-1] for _, _, arc in parts])
+    lengths = np.asarray([arc[-1] for *_, arc in parts])
     # One coordinate for the whole cell, in which no two sections meet.
     offsets = np.concatenate([[0.0], np.cumsum(lengths + 1.0)[:-1]])
-    along = np.concatenate([arc + offset for (_, _, arc), offset in zip(parts, offsets, strict=True)])
-    points = np.concatenate([p for p, _, _ in parts])
-    radii = np.concatenate([r for _, r, _ in parts])
-    owner = np.repeat(np.arange(len(parts)), [len(r) for _, r, _ in parts])
+    along = np.concatenate([arc + offset for (*_, arc), offset in zip(parts, offsets, strict=True)])
+    points = np.concatenate([p for p, *_ in parts])
+    radii, balls = np.concatenate([part[1] for part in parts]), np.concatenate([part[2] for part in parts])
+    owner = np.repeat(np.arange(len(parts)), [len(arc) for *_, arc in parts])
     section = layout.section
     inner = (
         np.arange(layout.size) > layout.first[section]
@@ -59,10 +62,17 @@ def pieces(layout: Layout) -> Pieces:
     return Pieces(
         np.insert(points, where, cut_points, axis=0),
         np.insert(radii, where, np.interp(cuts, along, radii)),
+        np.insert(balls, where, np.interp(cuts, along, balls)),
         np.insert(owner, where, section[inner]),
         begin,
         end,
     )
+
+
+def bounds(cut: Pieces) -> tuple[np.ndarray, np.ndarray]:
+    """The lowest and the highest corner of the box around the cell, um, shape (3,) each."""
+    wide = cut.balls[:, None]
+    return (cut.points - wide).min(0), (cut.points + wide).max(0)
 
 
 def outlines(cut: Pieces, columns: list[int]) -> tuple[list[np.ndarray], np.ndarray]:
@@ -135,9 +145,10 @@ def _stands_for_a_ball(section: Section) -> bool:
     )
 
 
-def _ball(section: Section) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Points, radii and arc of the ball with the area of a cylinder as long as it is wide."""
+def _ball(section: Section) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Points, radii, those of balls within, and arc of the ball with the area of a cylinder as long as it is wide."""
     a, b, radius = section.points[0], section.points[-1], section.diameters[0] / 2
     turn = np.linspace(0.0, np.pi, _ROUND)
     part = (1 - np.cos(turn)) / 2
-    return a + part[:, None] * (b - a), radius * np.sin(turn), part * section.length
+    within = radius * (1 - np.abs(np.cos(turn)))
+    return a + part[:, None] * (b - a), radius * np.sin(turn), within, part * section.length

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from .._simulate import Solution
 from ..cells import Cell, Compartments, Morphology
 from ..cells.layout import Layout
 from ..cells.morphology.region import region_of
@@ -40,9 +41,14 @@ def per_compartment(layout: Layout, values: Any, rows: bool = False, name: str =
 
     **Raises:** `ValueError` for another shape.
     """
-    array = np.asarray(values)
+    if isinstance(values, Solution):
+        raise ValueError(f"{name} of type Solution are not allowed: must be numbers, such as run.v[-1]")
+    try:
+        array = np.asarray(values)
+    except ValueError:
+        raise ValueError(f"{name} are not allowed: must be an array, but their rows differ in length") from None
     n, sections = layout.size, len(layout.counts)
-    fits = array.ndim in ((1, 2) if rows else (1,)) and array.dtype.kind in "fiub"
+    fits = array.ndim in ((1, 2) if rows else (1,)) and array.dtype.kind in "fiub" and array.size > 0
     if fits and array.shape[-1] == n:
         return array.astype(float)
     if fits and array.shape[-1] == sections:
@@ -74,8 +80,14 @@ def named_sites(layout: Layout, sites: Sites | None) -> dict[str, tuple[str, ...
             f"places = {sites!r} are not allowed: must be a place such as 'soma[0](0.5)', several, or several by their labels"
         )
     if not isinstance(sites, Mapping):
-        sites = {site: site for site in ([sites] if isinstance(sites, str) else sites)}
-    groups = {str(name): (at,) if isinstance(at, str) else tuple(at) for name, at in sites.items()}
+        sites = {str(site): site for site in ([sites] if isinstance(sites, str) else sites)}
+    groups: dict[str, tuple[str, ...]] = {}
+    for name, at in sites.items():
+        if not isinstance(at, str | Sequence):
+            raise ValueError(
+                f"places of {name!r} = {at!r} are not allowed: must be a place such as 'soma[0](0.5)', or several"
+            )
+        groups[str(name)] = (at,) if isinstance(at, str) else tuple(at)
     for name, group in groups.items():
         if not group:
             raise ValueError(f"places of {name!r} = {group} are not allowed: must be one or more")
@@ -86,16 +98,20 @@ def named_sites(layout: Layout, sites: Sites | None) -> dict[str, tuple[str, ...
 def region_colours(morphology: Morphology, given: Mapping[str, str] | None = None) -> dict[str, str]:
     """The colour of every region of a cell, in the order of their tags; those that are given, and grey for the rest, or else ours.
 
-    **Raises:** `ValueError` for a region that the cell does not have.
+    **Raises:** `ValueError` for a region that the cell does not have, and what is no colour.
     """
     tags = sorted({section.type for section in morphology.sections})
     others = [tag for tag in tags if tag not in _COLOURS]
     ours = {region_of(tag): _COLOURS.get(tag) or _MORE[others.index(tag) % len(_MORE)] for tag in tags}
     if given is None:
         return ours
-    for name in given:
+    from matplotlib.colors import is_color_like
+
+    for name, colour in given.items():
         if name not in ours:
             raise ValueError(f"colour[{name!r}] is not allowed: the regions are {', '.join(ours)}")
+        if not is_color_like(colour):
+            raise ValueError(f"colour[{name!r}] = {colour!r} is not allowed: must be a colour of matplotlib")
     return {name: given.get(name, MUTED) for name in ours}
 
 
@@ -103,9 +119,9 @@ def colour_map(name: str) -> Any:
     """A colour map of matplotlib. **Raises:** `ValueError` for a name that is none."""
     import matplotlib
 
-    if name not in matplotlib.colormaps:
+    if not isinstance(name, str) or name not in matplotlib.colormaps:
         raise ValueError(
-            f"cmap = {name!r} is not allowed: must be a colour map of matplotlib, such as 'viridis', 'magma' or 'RdBu_r'"
+            f"cmap = {name!r} is not allowed: must be the name of a colour map of matplotlib, such as 'viridis', 'magma' or 'RdBu_r'"
         )
     return matplotlib.colormaps[name]
 
@@ -113,8 +129,14 @@ def colour_map(name: str) -> Any:
 def check_colours(limits: tuple[float, float] | None, cmap: str) -> None:
     """Refuse what values cannot be coloured by. **Raises:** `ValueError`."""
     colour_map(cmap)
-    if limits is not None and not (len(limits) == 2 and limits[0] < limits[1]):
-        raise ValueError(f"limits = {limits!r} is not allowed: must be two numbers, the lower one first")
+    if limits is None:
+        return
+    try:
+        pair = np.asarray(limits, float)
+    except (TypeError, ValueError):
+        pair = np.empty(0)
+    if pair.shape != (2,) or not np.isfinite(pair).all() or pair[0] >= pair[1]:
+        raise ValueError(f"limits = {limits!r} is not allowed: must be two finite numbers, the lower one first")
 
 
 def section_colours(morphology: Morphology) -> list[str]:

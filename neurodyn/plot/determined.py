@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from ..fitting.identifiability import GradientHealth, Posterior, Profile, RankReport, Uncertainty
-from .axes import DATA, MODEL, MUTED, OTHER, new_axes, tidy
+from .axes import DATA, MODEL, MUTED, OTHER, check_kind, new_axes, tidy
 
 
 _MOST = 6  # parameters of a corner plot
@@ -27,6 +27,7 @@ def _with_unit(name: str, unit: str) -> str:
 def rank(report: RankReport, ax: Any = None) -> Any:
     """The singular values of the responses' Jacobian, one row each, and the combinations of parameters that change nothing by name. **Returns:** the
     axes."""
+    check_kind("report", report, RankReport)
     ax = new_axes(ax, (6.0, 0.9 + 0.2 * report.size))
     floor = 1e-17
     x = np.maximum(report.singular_values, floor)
@@ -54,6 +55,7 @@ def rank(report: RankReport, ax: Any = None) -> Any:
 def uncertainty(result: Uncertainty, axes: Sequence[Any] | None = None) -> Any:
     """Left the standard deviation of each parameter, relative to its value (to the spread of its declaration for potentials and shifts: those in mV);
     right the correlations. **Returns:** the two axes."""
+    check_kind("result", result, Uncertainty)
     n = len(result.names)
     side = 1.3 + 0.27 * n
     left, right = _grid(1, 2, (4.6 + side, side), width_ratios=(3.4, side))[0] if axes is None else (axes[0], axes[1])
@@ -91,6 +93,7 @@ def uncertainty(result: Uncertainty, axes: Sequence[Any] | None = None) -> Any:
 
 def profile(result: Profile, ax: Any = None) -> Any:
     """The profile likelihood of a parameter with its 95 % interval shaded; to the edge where it is open. **Returns:** the axes."""
+    check_kind("result", result, Profile)
     ax = new_axes(ax, (4.0, 2.8))
     top = 3 * result.threshold
     ends = np.clip([result.lower, result.upper], result.values[0], result.values[-1])
@@ -141,6 +144,7 @@ def posterior(
     **Arguments:** `names`, which parameters, the first six by default; `truth`, values to mark; `axes`, an array of shape (names, names). **Returns:** the
     axes.
     """
+    check_kind("result", result, Posterior)
     columns = result.columns()
     chosen = list(columns)[:_MOST] if names is None else list(names)
     n = len(chosen)
@@ -188,6 +192,7 @@ def _label(ax: Any, result: Posterior, below: str, left: str, diagonal: bool) ->
 
 def gradient_health(result: GradientHealth, ax: Any = None) -> Any:
     """The size of dL/d(drive)(t) over time for each objective: level for a healthy one, rising to the left for one that explodes. **Returns:** the axes."""
+    check_kind("result", result, GradientHealth)
     ax = new_axes(ax, (5.0, 2.8))
     shown = [o for o in result.objectives if o.drive.size]
     colours = [MODEL, OTHER, DATA, "#009E73", "#CC79A7", "#E69F00"]

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from ..analysis import FICurve
-from .axes import MODEL, MUTED, new_axes, tidy
+from .axes import MODEL, MUTED, check_kind, new_axes, tidy
 
 
 def f_i_curve(
@@ -18,6 +18,7 @@ def f_i_curve(
 
     **Returns:** the axes.
     """
+    check_kind("curve", curve, FICurve)
     ax = new_axes(ax, (4.0, 2.6))
     currents, rates = np.asarray(curve.currents), np.asarray(curve.rates)
     order = np.argsort(currents)

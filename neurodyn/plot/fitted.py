@@ -6,11 +6,12 @@ from typing import Any
 import numpy as np
 
 from ..fitting import FitResult, FittedParameter
-from .axes import DATA, MODEL, MUTED, new_axes, tidy
+from .axes import DATA, MODEL, MUTED, check_kind, new_axes, tidy
 
 
 def loss(result: FitResult, ax: Any = None) -> Any:
     """The loss of every start over the steps of a fit, the best drawn on top. **Returns:** the axes."""
+    check_kind("result", result, FitResult)
     ax = new_axes(ax, (4.0, 2.6))
     values = np.where(np.isfinite(result.history.loss), result.history.loss, np.nan)
     ax.plot(values, color=MUTED, linewidth=0.5, alpha=0.6)
@@ -40,6 +41,7 @@ def parameters(result: FitResult, ax: Any = None, *, truth: Mapping[str, Any] | 
 
     **Arguments:** `truth`, the values to be recovered, by path, if they are known. **Returns:** the axes.
     """
+    check_kind("result", result, FitResult)
     rows = [p for p in result.parameters if np.ndim(p.before) == 0]
     names = [p.path if _is_relative(p) else f"{p.path} ({p.unit})" for p in rows]
     ax = new_axes(ax, (4.0 + 0.08 * max(map(len, names), default=0), 1.0 + 0.26 * len(rows)))

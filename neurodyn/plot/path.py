@@ -1,7 +1,6 @@
 """Values along the way from the soma to a place."""
 
 from collections.abc import Sequence
-from itertools import cycle
 from typing import Any
 
 import numpy as np
@@ -55,13 +54,17 @@ def path(
     **Returns:** the axes.
 
     **Raises:** `ValueError` for another shape, number of values or place that is not there, several rows for several places, branches
-    besides several rows, and labels that do not go with the rows.
+    besides several rows, and labels that do not go with the rows or for several places.
     """
     layout = layout_of(shape)
     array = per_compartment(layout, values, rows=True)
     sites = named_sites(layout, to)
     rows = np.atleast_2d(array)
-    places = [(name, site) for name, group in sites.items() for site in group]
+    places = [
+        (name if k == 0 else None, i, site)
+        for i, (name, group) in enumerate(sites.items())
+        for k, site in enumerate(group)
+    ]
     if len(rows) > 1 and len(places) != 1:
         raise ValueError(
             f"values of shape {array.shape} are not allowed for {len(places) or 'all'} places: several rows must be for one place"
@@ -69,14 +72,13 @@ def path(
     if len(rows) > 1 and branches:
         raise ValueError(f"branches = {branches!r} is not allowed for values of shape {array.shape}: must be one row")
     colour_map(cmap)
-    if labels is not None and len(labels) != len(rows):
-        raise ValueError(f"labels: {len(labels)} are not allowed: must be {len(rows)}, one for each row of values")
+    names = _row_names(labels, len(rows), len(places))
     ax = new_axes(ax, (5.4, 3.0))
     if not places or branches:
         colours = section_colours(layout.morphology) if not places else [MUTED] * len(layout.counts)
         draw_branches(ax, layout, layout.distance, rows[0], colours, zorder=1)
     if places:
-        _draw_ways(ax, layout, rows, places, labels, cmap)
+        _draw_ways(ax, layout, rows, places, names, cmap)
     else:
         region_legend(ax, layout.morphology)
     ax.set_xlabel(
@@ -87,25 +89,40 @@ def path(
     return tidy(ax)
 
 
+def _row_names(labels: Sequence[str] | None, rows: int, places: int) -> list[str | None]:
+    """What each row is called in the legend. **Raises:** `ValueError`."""
+    if labels is None:
+        return [None] * rows
+    if isinstance(labels, str) or not isinstance(labels, Sequence | np.ndarray):
+        raise ValueError(f"labels = {labels!r} is not allowed: must be a list, one for each row of values")
+    if len(labels) != rows:
+        raise ValueError(f"labels: {len(labels)} are not allowed: must be {rows}, one for each row of values")
+    if places != 1:
+        raise ValueError(
+            f"labels are not allowed for {places or 'all'} places: these are named in `to`, as in {{'tuft': 'apic[20](1)'}}"
+        )
+    return [str(label) for label in labels]
+
+
 def _draw_ways(
     ax: Any,
     layout: Layout,
     rows: np.ndarray,
-    places: list[tuple[str, str]],
-    labels: Sequence[str] | None,
+    places: list[tuple[str | None, int, str]],
+    names: list[str | None],
     cmap: str,
 ) -> None:
-    """Rows of values along the way to one place, or one row along the ways to several."""
-    ways = [(name, *way_to(layout, *place(layout, site))) for name, site in places]
+    """Rows of values along the way to one place, or one row along the ways to several, of a colour for each group."""
+    ways = [(name, group, *way_to(layout, *place(layout, site))) for name, group, site in places]
     if len(ways) == 1:
-        _, compartments, distances, borders = ways[0]
-        for row, colour, text in zip(rows, _of_rows(len(rows), cmap), labels or [None] * len(rows), strict=True):
+        _, _, compartments, distances, borders = ways[0]
+        for row, colour, text in zip(rows, _of_rows(len(rows), cmap), names, strict=True):
             _draw(ax, distances, row[compartments], colour, text)
         _draw_regions(ax, layout, distances, borders)
     else:
-        for colour, (name, compartments, distances, _) in zip(cycle(LINES), ways, strict=False):
-            _draw(ax, distances, rows[0][compartments], colour, name)
-    if len(ways) > 1 or labels:
+        for name, group, compartments, distances, _ in ways:
+            _draw(ax, distances, rows[0][compartments], LINES[group % len(LINES)], name)
+    if len(ways) > 1 or names[0] is not None:
         ax.legend(frameon=False, fontsize="small", loc="upper left", bbox_to_anchor=(1.0, 1.0))
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from .._paths import named_leaves
 from .._simulate import Solution
 from ..analysis import FixedPoint, PhasePlane
-from .axes import DATA, MODEL, MUTED, OTHER, new_axes, tidy
+from .axes import DATA, MODEL, MUTED, OTHER, check_kind, new_axes, tidy
 
 
 #: Filled where stable, hollow where not, a diamond for saddles.
@@ -32,6 +32,7 @@ def phase_plane(
 
     **Returns:** the axes.
     """
+    check_kind("plane", plane, PhasePlane)
     ax = new_axes(ax, (4.6, 3.6))
     x, y, dx, dy = (np.asarray(a, float) for a in (plane.x, plane.y, plane.dx, plane.dy))
     if density > 0:

@@ -16,10 +16,16 @@ def raster(trains: Mapping[str, Any] | Any, ax: Any = None) -> Any:
     are padding. `ax`.
 
     **Returns:** the axes.
+
+    **Raises:** `ValueError` for anything else.
     """
     if isinstance(trains, Mapping):
         return _named(trains, ax)
-    times = np.asarray(trains.times if isinstance(trains, Spikes) else trains, float)
+    times = np.asarray(trains.times if isinstance(trains, Spikes) else trains)
+    if times.ndim == 0 or times.dtype.kind not in "fiu":
+        raise ValueError(
+            f"trains of type {type(trains).__name__} are not allowed: must be spike times, Spikes, or spike times by name"
+        )
     times = times.reshape(-1, times.shape[-1])
     ax = new_axes(ax, (7.0, float(np.clip(1.0 + 0.05 * len(times), 1.5, 5.0))))
     ax.eventplot([row[np.isfinite(row)] for row in times], linelengths=0.8, linewidths=0.8, colors=DATA)

@@ -5,14 +5,15 @@ from typing import Any
 
 import numpy as np
 
-from .axes import DATA, MODEL, MUTED, OTHER, new_axes, tidy
+from ..io import Features, Recording
+from .axes import DATA, MODEL, MUTED, OTHER, check_kind, new_axes, tidy
 from .firing import current_label
 
 
 _AXES = {"mV": "voltage (mV)", "pA": "current (pA)", "uA/cm2": "current (µA/cm²)"}
 
 
-def recording(recording: Any, axes: Sequence[Any] | None = None) -> Any:
+def recording(recording: Recording, axes: Sequence[Any] | None = None) -> Any:
     """Draw all sweeps of a recording, the response above the command, coloured by the level of the step that varies most; the steps are shaded.
 
     **Arguments:** `recording`, an `nd.io.Recording`; `axes`, two matplotlib axes, for the response and for the command, or None for new ones.
@@ -21,6 +22,7 @@ def recording(recording: Any, axes: Sequence[Any] | None = None) -> Any:
 
     **Raises:** `ValueError` for a recording of nothing but spike times, and for another number of axes.
     """
+    check_kind("recording", recording, Recording)
     if recording.response is None and recording.command is None:
         raise ValueError(f"{recording.name} holds no sweeps, only spike times: draw them by nd.plot.raster")
     above, below = _two_axes(axes)
@@ -48,13 +50,14 @@ def recording(recording: Any, axes: Sequence[Any] | None = None) -> Any:
     return np.array([above, below])
 
 
-def f_i(features: Any, ax: Any = None) -> Any:
+def f_i(features: Features, ax: Any = None) -> Any:
     """Draw the firing rate against the level, a line for each step of the protocol that has several levels.
 
     **Arguments:** `features`, of a recording (`nd.io.Features`); `ax`, matplotlib axes or None for new ones.
 
     **Returns:** the axes.
     """
+    check_kind("features", features, Features)
     ax = new_axes(ax, (4.0, 2.6))
     curves = [features.f_i(i) for i in range(len(features.windows))]
     several = [curve for curve in curves if len(curve.currents) > 1] or curves

@@ -5,13 +5,14 @@ from typing import Any
 
 import numpy as np
 
-from .axes import DATA, MODEL, MUTED, tidy
+from ..templates import RecordingFit
+from .axes import DATA, MODEL, MUTED, check_kind, tidy
 
 
 _SHOWN = 4
 
 
-def recording_fit(found: Any, sweeps: Sequence[int] | None = None, axes: Sequence[Any] | None = None) -> Any:
+def recording_fit(found: RecordingFit, sweeps: Sequence[int] | None = None, axes: Sequence[Any] | None = None) -> Any:
     """Draw recorded and fitted voltage of some sweeps below each other; the steps that were held out are shaded.
 
     **Arguments:** `found`, a `RecordingFit`; `sweeps`, their indices, by default four from the weakest to the strongest current; `axes`, matplotlib axes, one for
@@ -19,8 +20,9 @@ def recording_fit(found: Any, sweeps: Sequence[int] | None = None, axes: Sequenc
 
     **Returns:** the axes, an array.
 
-    **Raises:** `ValueError` for a sweep without a step that was fitted or held out, and for another number of axes.
+    **Raises:** `ValueError` for anything but a `RecordingFit`, a sweep without a step that was fitted or held out, and for another number of axes.
     """
+    check_kind("found", found, RecordingFit)
     every = (*found.trained, *found.held_out)
     known = {s.sweep for s in every}
     chosen = found.spread(_SHOWN) if sweeps is None else list(sweeps)
@@ -34,7 +36,9 @@ def recording_fit(found: Any, sweeps: Sequence[int] | None = None, axes: Sequenc
     for ax, sweep in zip(drawn, chosen, strict=True):
         times, v = found.drawn(sweep)
         here = (recording.times >= times[0]) & (recording.times <= times[-1])
-        ax.plot(recording.times[here], recording.response[sweep, here], color=DATA, linewidth=1.2, label="data")
+        ax.plot(
+            recording.times[here], np.asarray(recording.response)[sweep, here], color=DATA, linewidth=1.2, label="data"
+        )
         ax.plot(times, v, color=MODEL, linewidth=0.8, label="model")
         for i, s in enumerate(s for s in found.held_out if s.sweep == sweep):
             label = None if i else "held out"  # once in the legend

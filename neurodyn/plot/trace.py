@@ -25,7 +25,13 @@ def trace(
     to `Axes.plot`.
 
     **Returns:** the axes.
+
+    **Raises:** `ValueError` for anything but a solution or a pair.
     """
+    if not isinstance(what, Solution) and not (isinstance(what, tuple | list) and len(what) == 2):
+        raise ValueError(
+            f"what of type {type(what).__name__} is not allowed: must be a Solution, or a pair of times and values"
+        )
     ax = new_axes(ax)
     ts, values = (what.ts, what.ys[record]) if isinstance(what, Solution) else what
     here = ... if unit is None else np.s_[..., unit]

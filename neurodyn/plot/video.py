@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import IO, Any
 
@@ -14,55 +15,56 @@ from .._files import write_whole
 
 
 _FORMATS = (".gif", ".mp4")
-_FASTEST = 50.0  # frames per second: viewers slow down a GIF that is faster
+#: Frames per second of a GIF: it holds the time between frames as up to 65535 hundredths of a second, and viewers slow down one that is faster.
+_SLOWEST, _FASTEST = 0.002, 50.0
 
 
 def check_video(path: str | os.PathLike[str], fps: float) -> Path:
     """Where a film goes.
 
-    **Raises:** `ValueError` for a name that ends in anything but `.gif` or `.mp4`, and a GIF of more than 50 frames per second; `RuntimeError` for `.mp4` without
-    the program ffmpeg.
+    **Raises:** `ValueError` for what is no path, a folder, a name that ends in anything but `.gif` or `.mp4`, and a GIF of more than 50 frames per second or less
+    than 0.002; `RuntimeError` for `.mp4` without the program ffmpeg.
     """
+    if not isinstance(path, str | os.PathLike):
+        raise ValueError(f"path of type {type(path).__name__} is not allowed: must be the name of a file")
     path = Path(path)
     if path.suffix.lower() not in _FORMATS:
         raise ValueError(f"path = {str(path)!r} is not allowed: must end in {' or '.join(_FORMATS)}")
+    if path.is_dir():
+        raise ValueError(f"path = {str(path)!r} is not allowed: is a folder, must be a file")
     if path.suffix.lower() == ".mp4":
         _ffmpeg()
-    elif fps > _FASTEST:
+    elif not _SLOWEST <= fps <= _FASTEST:
         raise ValueError(
-            f"fps = {fps!r} is not allowed for a GIF: must be at most {_FASTEST:g} frames per second; .mp4 allows more"
+            f"fps = {fps!r} is not allowed for a GIF: must be {_SLOWEST:g} to {_FASTEST:g} frames per second; .mp4 allows more"
         )
     return path
 
 
 def write_video(path: Path, frames: Iterator[np.ndarray], fps: float, palette: np.ndarray, comment: str) -> None:
-    """Write frames, each of shape (height, width, 3) and type uint8, whole or not at all; a GIF in the colours of a palette, shape (up to 256, 3)."""
+    """Write frames, each of shape (height, width, 3) and type uint8, whole or not at all; a GIF in the colours of a palette, shape (up to 256, 3).
+
+    The file is opened before the first frame is made.
+    """
     if path.suffix.lower() == ".gif":
-        images = _images(frames, palette)
-        write_whole(path, lambda file: _gif(file, images, fps, comment))
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        made = Path(folder) / "film.mp4"
-        _mp4(made, frames, fps, comment)
-        with open(made, "rb") as source:
-            write_whole(path, lambda file: shutil.copyfileobj(source, file))
+        write_whole(path, lambda file: _gif(file, _images(frames, palette), fps, comment))
+    else:
+        write_whole(path, lambda file: _mp4(file, frames, fps, comment))
 
 
-def _images(frames: Iterator[np.ndarray], palette: np.ndarray) -> list[Any]:
+def _images(frames: Iterator[np.ndarray], palette: np.ndarray) -> Iterator[Any]:
     """Frames in the nearest colours of a palette."""
     from PIL import Image
 
     colours = Image.new("P", (1, 1))
     colours.putpalette(palette.astype(np.uint8).tobytes())
-    return [Image.fromarray(frame).quantize(palette=colours, dither=Image.Dither.NONE) for frame in frames]
+    return (Image.fromarray(frame).quantize(palette=colours, dither=Image.Dither.NONE) for frame in frames)
 
 
-def _gif(file: IO[bytes], images: list[Any], fps: float, comment: str) -> None:
-    # Times between frames are hundredths of a second.
-    first, *rest = images
-    first.save(
-        file, format="GIF", save_all=True, append_images=rest, duration=10 * round(100 / fps), loop=0, comment=comment
-    )
+def _gif(file: IO[bytes], images: Iterator[Any], fps: float, comment: str) -> None:
+    between = 10 * round(100 / fps)  # ms
+    first = next(images)
+    first.save(file, format="GIF", save_all=True, append_images=images, duration=between, loop=0, comment=comment)
 
 
 def _ffmpeg() -> str:
@@ -75,7 +77,15 @@ def _ffmpeg() -> str:
     return found
 
 
-def _mp4(path: Path, frames: Iterator[np.ndarray], fps: float, comment: str) -> None:
+def _mp4(file: IO[bytes], frames: Iterator[np.ndarray], fps: float, comment: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        made = Path(folder) / "film.mp4"  # ffmpeg goes back to the beginning of its file when all is known
+        _encode(made, frames, fps, comment)
+        with open(made, "rb") as source:
+            shutil.copyfileobj(source, file)
+
+
+def _encode(path: Path, frames: Iterator[np.ndarray], fps: float, comment: str) -> None:
     first = next(frames)
     height, width = (n - n % 2 for n in first.shape[:2])  # as the usual encoding asks for
     given = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}", "-r", f"{fps:g}", "-i", "-"]
@@ -86,7 +96,7 @@ def _mp4(path: Path, frames: Iterator[np.ndarray], fps: float, comment: str) -> 
         assert process.stdin is not None
         try:
             with process.stdin:
-                for frame in (first, *frames):
+                for frame in chain((first,), frames):
                     process.stdin.write(np.ascontiguousarray(frame[:height, :width]).tobytes())
         except BrokenPipeError:
             pass  # it says why below
