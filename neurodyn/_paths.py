@@ -63,6 +63,9 @@ def match(patterns: str | Iterable[str], paths: Iterable[str], what: str = "para
 
 
 def _suggestion(pattern: str, paths: list[str]) -> str:
+    deeper = "**." + pattern.removeprefix("*.")
+    if "*" in pattern and any(matches(deeper, path) for path in paths):
+        return f"did you mean {deeper!r}? (* stands for one part of a path, ** for any number of them)"
     near = difflib.get_close_matches(pattern, paths, n=3, cutoff=0.5)
     if not near:
         last = pattern.split(".")[-1]

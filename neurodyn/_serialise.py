@@ -53,8 +53,8 @@ _ENTRY = ("value", "unit", "dtype", "shape")
 
 
 def _parts(model: Any) -> dict[str, str]:
-    """The classes a model is put together from, by path: two channels may have the same parameters and other equations."""
-    return {path: type(part).__name__ for path, part in modules(model).items() if path}
+    """What a model is put together from, by path, in words: two channels may have the same parameters and other equations, two cells other branches."""
+    return {path: getattr(part, "identity", type(part).__name__) for path, part in modules(model).items() if path}
 
 
 def _entry(item: NamedParameter) -> dict[str, Any]:
@@ -149,6 +149,8 @@ def _value(name: str, entry: Any, like: NamedParameter) -> np.ndarray:
         numbers = np.asarray(None)
     if numbers.dtype != float or list(numbers.shape) != entry["shape"]:
         raise ValueError(f"{name} is not allowed: must be numbers of shape {entry['shape']}")
+    if like.value.ndim and numbers.shape != like.value.shape:
+        raise ValueError(f"{name} has shape {numbers.shape}, must have shape {like.value.shape}")
     with np.errstate(over="ignore"):
         array = numbers.astype(entry["dtype"]).astype(like.value.dtype)
     check_value(name, array, like.info)
@@ -178,6 +180,11 @@ def load(path: str | os.PathLike[str], like: Any = None) -> Any:
     path = Path(path)
     content = _read(path)
     name, units, entries = content["model"], content["units"], content["parameters"]
+    hint = (
+        "pass like=model if the model was put together from parts"
+        if like is None
+        else "`like` must be made of the same parts"
+    )
     if like is None:
         if not isinstance(name, str) or name not in _MODELS:
             raise ValueError(f"{path}: holds a {name!r}, which cannot be rebuilt from its name; pass like=model")
@@ -188,25 +195,24 @@ def load(path: str | os.PathLike[str], like: Any = None) -> Any:
         raise ValueError(
             f"{path}: holds a {name!r} in {units!r} units, not a {type(like).__name__} in {getattr(like, 'units', None)!r} units"
         )
-    _same_keys(path, "part", content["parts"], _parts(like))
+    _same_keys(path, "part", content["parts"], _parts(like), hint)
     for key, part in _parts(like).items():
         if content["parts"][key] != part:
-            raise ValueError(f"{path}: part {key!r} is a {content['parts'][key]!r}, not a {part}; pass like=model")
+            raise ValueError(f"{path}: part {key!r} is a {content['parts'][key]!r}, not a {part}; {hint}")
     known = parameters(like)
-    _same_keys(path, "parameter", entries, known)
+    _same_keys(path, "parameter", entries, known, hint)
     values = {key: jnp.asarray(_value(f"{path}: {key}", entries[key], item)) for key, item in known.items()}
     loaded = replace_leaves(like, values)
     recheck(loaded)
     return loaded
 
 
-def _same_keys(path: Path, what: str, found: Any, expected: dict[str, Any]) -> None:
-    hint = "pass like=model if the model was put together from parts"
+def _same_keys(path: Path, what: str, found: Any, expected: dict[str, Any], hint: str) -> None:
     if not isinstance(found, dict):
         raise ValueError(f"{path}: {what}s are not allowed: must be a table")
     for key in expected:
         if key not in found:
-            raise ValueError(f"{path}: {what} {key!r} is missing; {hint}")
+            raise ValueError(f"{path}: the file has no {what} {key!r}; {hint}")
     for key in found:
         if key not in expected:
-            raise ValueError(f"{path}: {what} {key!r} is not known; {hint}")
+            raise ValueError(f"{path}: the file has a {what} {key!r} too many; {hint}")
