@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import lineax as lx
 
 import neurodyn as nd
+from neurodyn import cells
 from neurodyn.channels import (
     CalciumPool,
     HCurrent,
@@ -147,6 +148,19 @@ def calcium_point_cell() -> nd.PointCell:
     return nd.PointCell(channels)
 
 
+def _cell() -> nd.Cell:
+    """A soma that fires and a dendrite with other channels: two domains, states of different sizes."""
+    shape = cells.Compartments.by_length(cells.ball_and_stick(20.0, 90.0, 2.0), 30.0)
+    channels = {
+        "na": cells.On("soma", Sodium()),
+        "k": Potassium(),
+        "h": cells.On("dendrite", HCurrent(), g=cells.Linear(0.01)),
+        "leak": Leak(),
+    }
+    inputs = {"soma": cells.CurrentClamp("soma"), "synapse": cells.ConductanceInput("dend(0.9)")}
+    return nd.Cell(shape, channels, inputs=inputs)
+
+
 def entries() -> dict[str, Entry]:
     """The catalogue by name."""
     hh = nd.HodgkinHuxley()
@@ -178,4 +192,5 @@ def entries() -> dict[str, Entry]:
         "calcium": Entry(CalciumCell(hh), drive),
         "gap": Entry(GapPair(hh), drive),
         "leaky": Entry(Leaky(), drive),
+        "cell": Entry(_cell(), nd.Drives(soma=0.05 * drive, synapse=nd.Alpha(2.0, 1e-3))),
     }

@@ -77,9 +77,11 @@ RALLPACK = Theory()
 
 @eqx.filter_jit
 def steady(cell: nd.Cell, drive) -> jnp.ndarray:
-    """The voltages above rest that a constant drive leads to in a passive cell: in the middle of a step without end of Crank and Nicolson's method."""
+    """The voltages above rest that a constant drive leads to in a passive cell: at the end of a step without end where a voltage is held, else in the middle of one of
+    Crank and Nicolson's method."""
     y = cell.init()
-    return (cell.dynamics(0.0, y, drive).advance(y, 1e12)["v"] - y["v"]) / 2
+    found = cell.dynamics(0.0, y, drive)
+    return (found.advance(y, 1e12)["v"] - y["v"]) / (1 if found.decay["v"].held else 2)
 
 
 def middles(count: int, length: float = 1.0) -> np.ndarray:
@@ -160,6 +162,28 @@ def test_a_mode_decays_with_its_time_constant_in_second_order():
 
 def active() -> dict:
     return {"na": Sodium(), "k": Potassium(), "leak": Leak(0.3, -54.387)}
+
+
+def test_a_voltage_clamp_does_not_swing_and_is_of_second_order():
+    """A new command reaches a thin dendrite, where `series_resistance * capacitance` is 0.0006 ms, at once and for good; and a soma through 100 Mohm, with the time
+    constant of both, in second order."""
+    shape = cells.Compartments.by_length(cells.ball_and_stick(20.0, 200.0, 1.0), 20.0)
+    inputs = {"clamp": cells.VoltageClamp("dend(0.9)")}
+    cell = nd.Cell(shape, {"leak": Leak(0.3, E)}, inputs=inputs, initial=E, probes={"v_held": "dend(0.9)"})
+    run = nd.simulate(cell, nd.Step(E) + nd.Step(-E, 0.5), 2.0, record=["v_held", "i_clamp"], max_spikes=0)
+    v, current = run.ys["v_held"], run.ys["i_clamp"]
+    np.testing.assert_allclose(v[:21], E, atol=1e-9)
+    assert abs(float(v[21])) < 10.0 and (jnp.abs(v[23:]) < 1.0).all()
+    assert (current[23:] > 0).all() and (jnp.diff(current[23:]) < 0).all()
+    ball = cells.Compartments.per_section(cells.cylinder(20.0, 20.0, name="soma"))
+    soma = nd.Cell(ball, {"leak": Leak(0.3, E)}, inputs={"clamp": cells.VoltageClamp("soma", 100.0)})
+    surface = 1e-5 * pi * 20.0**2  # nF, and times 0.3 uS
+    load = 0.3 * surface + 0.01
+    errors = []
+    for dt in (0.2, 0.1, 0.05):
+        v = nd.simulate(soma, nd.Step(-25.0), 1.0, dt=dt, max_spikes=0).v[-1, 0]
+        errors.append(float(v) - (E + 0.01 * 40.0 / load * (1 - exp(-load / surface))))
+    np.testing.assert_allclose(observed_orders(errors), 2.0, atol=0.1)
 
 
 @pytest.mark.slow

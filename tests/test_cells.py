@@ -9,8 +9,10 @@ import pytest
 import neurodyn as nd
 from neurodyn import cells
 from neurodyn._parameter import parameters
+from neurodyn._solver.implicit import Arrangement
 from neurodyn.cells import Compartments, Morphology, On, Section
 from neurodyn.channels import CalciumPool, HCurrent, HighVoltageCalcium, Leak, Potassium, SKPotassium, Sodium
+from neurodyn.fitting.objectives.coupling import Coupled
 
 
 def branched() -> Morphology:
@@ -40,6 +42,7 @@ def membrane() -> dict:
 PROBES = {
     "v_tip": "left(1)",
     "calcium": ("trunk(0.5)", "ca.inside"),
+    "reversal": ("trunk(0.5)", "e_ca"),
     "i_h_tip": ("left(1)", "i_h"),
     "m": ("axon(1)", "na.m"),
 }
@@ -149,12 +152,15 @@ def test_charge_is_conserved(cell):
 
 
 def test_probes_see_states_and_currents_at_places(cell):
-    run = _run(cell, nd.Step(0.3), ["v", "ca.inside", "na.m", "i_h", "v_soma", *PROBES])
+    run = _run(cell, nd.Step(0.3), ["v", "ca.inside", "e_ca", "na.m", "i_h", "v_soma", *PROBES])
     layout = cell.layout
     np.testing.assert_array_equal(run.ys["v_soma"], run.v[:, layout.root])
     np.testing.assert_array_equal(run.ys["v_tip"], run.v[:, layout.locate("left(1)")])
     at = list(cell.where("ca")).index(layout.locate("trunk(0.5)"))
     np.testing.assert_array_equal(run.ys["calcium"], run.ys["ca.inside"][:, at])
+    np.testing.assert_array_equal(run.ys["reversal"], run.ys["e_ca"][:, at])
+    nernst = 1e3 * 8.314462618 * 279.45 / (2 * 96485.33212) * np.log(2.0 / run.ys["calcium"])  # mV, at 6.3 degC
+    np.testing.assert_allclose(run.ys["reversal"], nernst, rtol=1e-6)
     at = list(cell.where("h")).index(layout.locate("left(1)"))
     np.testing.assert_array_equal(run.ys["i_h_tip"], run.ys["i_h"][:, at])
     at = list(cell.where("na")).index(layout.locate("axon(1)"))
@@ -226,6 +232,65 @@ def test_inputs_at_several_places(cell):
     np.testing.assert_array_equal(alone.ys["v_soma"], _run(same, nd.Step(0.1)).ys["v_soma"])
 
 
+def test_pools_of_one_ion_in_different_places(cell):
+    pools = {"cs": On("soma", CalciumPool(rest=1e-4)), "ct": On("trunk", CalciumPool(rest=2e-4))}
+    apart = nd.Cell(cell.compartments, {**pools, "leak": Leak()}, probes={"e_trunk": ("trunk(0.5)", "e_ca")})
+    seen = apart.observe(0.0, apart.init(), {})
+    np.testing.assert_allclose(seen["e_ca"][:1] - seen["e_trunk"], 12.04 * np.log(2), rtol=1e-3)
+    assert seen["e_ca"].shape == (2 + 7,)
+
+
+def test_drives_by_input_add_and_scale():
+    a, b = nd.Step(0.3), nd.Alpha(1.0, 2e-3)
+    both = 2.0 * nd.Drives(soma=a) + nd.Drives(soma=a, synapse=b) - nd.Drives(synapse=0.5 * b)
+    found = both.average(1.5, 2.5)
+    np.testing.assert_allclose([found["soma"], found["synapse"]], [0.9, 0.5 * b.average(1.5, 2.5)])
+    with pytest.raises(ValueError, match="must be added to nd.Drives"):
+        (nd.Drives(soma=a) + b)(1.0)
+    assert nd.Drives().edges().shape == (0,) and nd.Drives()(1.0) == {}
+
+
+def test_events_at_infinity_are_ignored():
+    for kind in (nd.Alpha, nd.DoubleExponential):
+        some, one = kind(jnp.asarray([-jnp.inf, 1.0, jnp.inf]), 2.0), kind(1.0, 2.0)
+        assert some(2.0) == one(2.0) > 0 and some.average(0.5, 2.0) == one.average(0.5, 2.0)
+
+
+def test_the_resting_state_is_without_drive_whatever_the_inputs():
+    """A voltage clamp that is not driven is not there; a number is enough for one input, not for several, but nothing is."""
+    shape = Compartments.per_section(cells.ball_and_stick(), 2)
+    inputs = {"clamp": cells.VoltageClamp("soma"), "many": cells.CurrentClamp(["soma", "dend"])}
+    for some in (inputs, {"clamp": inputs["clamp"]}):
+        cell = nd.Cell(shape, {"leak": Leak(0.3, -60.0)}, inputs=some)
+        drives = nd.Drives(clamp=nd.Step(-20.0))
+        v = nd.simulate(cell, drives, 1.0, y0="rest", max_spikes=0).v
+        np.testing.assert_allclose(v[0], -60.0, rtol=1e-9)
+        assert float(v[-1, 0]) > -25.0
+
+
+def test_a_wrapped_cell_knows_where_its_states_are(cell):
+    """What implicit solvers ask of the flow of a cell that is pulled towards a recording."""
+    pulled = Coupled(cell, 1.0, (0,))
+    y = eqx.filter_eval_shape(pulled.init)
+    drive = jnp.asarray(0.1), jnp.asarray([-60.0])
+    decay = eqx.filter_eval_shape(lambda y: pulled.dynamics(0.0, y, drive).decay, y)
+    arrangement, _ = Arrangement.make(pulled, y, decay)
+    assert arrangement.size == cell.layout.size and tuple(cell.where("h").tolist()) in arrangement.places
+
+
+def test_profiles_far_from_their_middle():
+    """Where exponentials overflow, in value and derivative: for a middle far beyond, and for one far on the other side of the soma, where what is left is exponential."""
+    distance = jnp.asarray([0.0, 1.0, 1000.0])
+    factors = lambda half: cells.Sigmoid(3.0, half, 1.0)(None, None, distance)
+    np.testing.assert_allclose(factors(990.0), [1.0, 1.0, 3.0], rtol=1e-4)
+    np.testing.assert_allclose(factors(-990.0), [1.0, 1 + 2 * (1 - np.exp(-1)), 3.0], rtol=1e-12)
+    for half in (990.0, -990.0):
+        assert jnp.isfinite(jax.jacobian(factors)(half)).all()
+    plain = lambda d: 1 / (1 + np.exp(-(d - 40.0) / 15.0))
+    expected = 1 + 2.0 * (plain(60.0) - plain(0.0)) / (1 - plain(0.0))
+    np.testing.assert_allclose(cells.Sigmoid(3.0, 40.0, 15.0)(None, None, jnp.asarray(60.0)), expected, rtol=1e-12)
+
+
 def test_spikes_are_seen_where_detectors_are(cell):
     both = nd.Cell(cell.compartments, membrane(), detectors=["soma", "axon(1)"], detection=-20.0)
     run = nd.simulate(both, nd.Step(1.0), 5.0, record="v_soma")
@@ -270,6 +335,36 @@ BAD = {
     "input name 'leak'": lambda c: nd.Cell(
         c.compartments, {"leak": Leak()}, inputs={"leak": cells.CurrentClamp("soma")}
     ),
+    "'v_soma' is not allowed": lambda c: nd.Cell(c.compartments, {"leak": Leak()}, probes={"v_soma": "axon"}),
+    "'i_leak' is not allowed": lambda c: nd.Cell(c.compartments, {"leak": Leak()}, probes={"i_leak": "axon"}),
+    "'na.mm'; did you mean 'na.m'": lambda c: nd.Cell(c.compartments, membrane(), probes={"x": ("axon", "na.mm")}),
+    "without a pattern": lambda c: nd.Cell(c.compartments, membrane(), probes={"x": ("axon", "na.*")}),
+    "or a place and a path": lambda c: nd.Cell(c.compartments, membrane(), probes={"x": ("axon", "na.m", "v")}),
+    "detectors = \\[\\]": lambda c: nd.Cell(c.compartments, membrane(), detectors=[]),
+    "at = \\[\\] is not allowed": lambda c: cells.CurrentClamp([]),
+    "at = 3 is not allowed": lambda c: cells.CurrentClamp(3),
+    "region = Leak": lambda c: On(Leak(), "soma"),
+    "mechanism = None": lambda c: On("soma", None),
+    "varied by the profile of 'g'": lambda c: On("soma", Leak(), {"g": cells.Linear(0.1), "*": cells.Linear(0.1)}),
+    "which no factor changes": lambda c: On("soma", Sodium(), {"m.shift": cells.Linear(0.1)}),
+    "factors.axon = -1": lambda c: cells.PerRegion(axon=-1.0),
+    "the regions are soma": lambda c: nd.Cell(c.compartments, {"leak": On("all", Leak(), g=cells.PerRegion(tuft=2.0))}),
+    "PerCompartment.values of shape": lambda c: nd.Cell(
+        c.compartments, {"leak": Leak()}, profiles={"capacitance": cells.PerCompartment(jnp.ones(3))}
+    ),
+    "Exponential.length = 0": lambda c: cells.Exponential(1.0, 0.0),
+    "channels = .* must be a dictionary": lambda c: nd.Cell(c.compartments, [Leak()]),
+    "inputs = .* must be a dictionary": lambda c: nd.Cell(
+        c.compartments, membrane(), inputs=cells.CurrentClamp("soma")
+    ),
+    "input name 'a b'": lambda c: nd.Cell(c.compartments, membrane(), inputs={"a b": cells.CurrentClamp("soma")}),
+    "morphology = 'x.swc'": lambda c: Compartments.by_length("x.swc", 20.0),
+    "axial_resistivity of shape": lambda c: nd.Cell(
+        c.compartments, {"leak": Leak()}, axial_resistivity=jnp.ones(3)
+    ).prepare(),
+    "must be one place": lambda c: c.layout.locate("l*(0.5)"),
+    "Stack of nothing": lambda c: nd.Stack(),
+    "of one input, such as": lambda c: nd.Drives(soma=nd.Drives(soma=nd.Step(1.0))),
     "capacitance = -1": lambda c: nd.Cell(c.compartments, {"leak": Leak()}, capacitance=-1.0),
 }
 

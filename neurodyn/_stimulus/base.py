@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import jax.tree_util as jtu
 
 from .._parameter import Parameterised, parameter
 from .._types import FloatArray, Parameter, RealScalar
@@ -84,13 +86,25 @@ class Sum(AbstractStimulus):
     terms: tuple[AbstractStimulus, ...]
 
     def at(self, time: Instant) -> FloatArray:
-        return sum((term.at(time) for term in self.terms[1:]), start=self.terms[0].at(time))
+        return _sum([term.at(time) for term in self.terms])
 
     def over(self, time: Instant, width: RealScalar) -> FloatArray:
-        return sum((term.over(time, width) for term in self.terms[1:]), start=self.terms[0].over(time, width))
+        return _sum([term.over(time, width) for term in self.terms])
 
     def edges(self) -> FloatArray:
         return jnp.concatenate([term.edges() for term in self.terms])
+
+
+def _sum(values: list[Any]) -> Any:
+    """The sum of arrays, or of dictionaries of arrays name by name."""
+    if not any(isinstance(value, dict) for value in values):
+        return sum(values[1:], start=values[0])
+    if not all(isinstance(value, dict) for value in values):
+        raise ValueError(
+            "nd.Drives added to a stimulus of one input are not allowed: must be added to nd.Drives, which say for which"
+        )
+    names = dict.fromkeys(name for value in values for name in value)
+    return {name: _sum([value[name] for value in values if name in value]) for name in names}
 
 
 class Scaled(AbstractStimulus):
@@ -100,10 +114,10 @@ class Scaled(AbstractStimulus):
     factor: Parameter = parameter(1.0)
 
     def at(self, time: Instant) -> FloatArray:
-        return self.factor * self.stimulus.at(time)
+        return jtu.tree_map(lambda x: self.factor * x, self.stimulus.at(time))
 
     def over(self, time: Instant, width: RealScalar) -> FloatArray:
-        return self.factor * self.stimulus.over(time, width)
+        return jtu.tree_map(lambda x: self.factor * x, self.stimulus.over(time, width))
 
     def edges(self) -> FloatArray:
         return self.stimulus.edges()

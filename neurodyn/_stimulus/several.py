@@ -15,6 +15,8 @@ class Stack(AbstractStimulus):
 
     def __init__(self, *terms: AbstractStimulus):
         self.terms = tuple(_checked(f"stimulus {i}", term) for i, term in enumerate(terms))
+        if not terms:
+            raise ValueError("a Stack of nothing is not allowed: must be of one or more stimuli")
 
     def at(self, time: Instant) -> FloatArray:
         return jnp.stack([term.at(time) for term in self.terms])
@@ -27,7 +29,8 @@ class Stack(AbstractStimulus):
 
 
 class Drives(AbstractStimulus):
-    """A stimulus for each input of a cell by its name: `nd.Drives(soma=nd.Step(0.5), synapse=nd.Alpha(20.0, 1e-3))`. Inputs without one get nothing."""
+    """A stimulus for each input of a cell by its name: `nd.Drives(soma=nd.Step(0.5), synapse=nd.Alpha(20.0, 1e-3))`. Inputs without one get nothing. Two of them
+    add input by input."""
 
     terms: dict[str, AbstractStimulus]
 
@@ -41,10 +44,10 @@ class Drives(AbstractStimulus):
         return {name: term.over(time, width) for name, term in self.terms.items()}
 
     def edges(self) -> FloatArray:
-        return jnp.concatenate([term.edges() for term in self.terms.values()])
+        return jnp.concatenate([jnp.zeros((0,), float), *(term.edges() for term in self.terms.values())])
 
 
 def _checked(name: str, term: Any) -> AbstractStimulus:
-    if not isinstance(term, AbstractStimulus):
-        raise ValueError(f"{name} = {term!r} is not allowed: must be a stimulus such as nd.Step(0.5)")
+    if not isinstance(term, AbstractStimulus) or isinstance(term, Drives):
+        raise ValueError(f"{name} = {term!r} is not allowed: must be a stimulus of one input, such as nd.Step(0.5)")
     return term

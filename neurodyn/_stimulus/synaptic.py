@@ -15,7 +15,9 @@ def _times():
 
 
 def _since(time: Instant, times: FloatArray) -> FloatArray:
-    return time.since(jnp.atleast_1d(times))
+    """The time since each event, ms; what is infinite lies ahead."""
+    times = jnp.atleast_1d(times)
+    return time.since(jnp.where(jnp.isinf(times), jnp.inf, times))
 
 
 class DoubleExponential(AbstractStimulus):

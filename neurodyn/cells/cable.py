@@ -11,10 +11,15 @@ import numpy as np
 from .._model import AbstractCoupledFlow
 from .._tree import Tree, drops, laplacian, take, tree_solve
 from .._types import FloatArray, RealScalar, State
+from .domains import Regions, domains
+from .layout import Layout
 
 
 #: A voltage near those of cells, mV: sums of differences from it are exact to more digits than sums of voltages.
 _NEAR = -65.0
+
+#: Of Alexander's method of second order, `1 - sqrt(1/2)`.
+_GAMMA = 1 - 0.5**0.5
 
 
 class Cable(AbstractCoupledFlow):
@@ -23,29 +28,53 @@ class Cable(AbstractCoupledFlow):
 
     **Fields:**
 
-    - `tree`: of the nodes.
+    - `layout`: of the compartments; `regions`: of the mechanisms whose states go with the voltages.
     - `coupling`: the conductance from each node to its parent, uS, shape (nodes,).
     - `weights`: of `junction_weights`.
     - `capacitance`: of each compartment, nF, shape (n,).
     - `conductance`: of each compartment to ground, uS, shape (n,).
     - `current`: into each compartment now, nA, but for what comes along the cell, shape (n,).
+    - `held`: whether an electrode holds a voltage, much faster than a step.
     """
 
-    tree: Tree = eqx.field(static=True)
+    layout: Layout = eqx.field(static=True)
+    regions: Regions = eqx.field(static=True)
     coupling: FloatArray
     weights: FloatArray
     capacitance: FloatArray
     conductance: FloatArray
     current: FloatArray
+    held: bool = eqx.field(static=True, default=False)
+
+    @property
+    def tree(self) -> Tree:
+        return self.layout.tree
 
     def advance(self, y: FloatArray, slope: FloatArray, dt: RealScalar) -> FloatArray:
         """A step of Crank and Nicolson's method: half a step of implicit Euler's, and as much again. It is solved for the voltages in the middle of the step,
-        those of the junctions included, and not for their rise: so nothing that flows along the cell has to be worked out first, and the slope is not looked at."""
+        those of the junctions included, and not for their rise: so nothing that flows along the cell has to be worked out first, and the slope is not looked at.
+
+        Under that method a voltage that is held would swing about a new command, step after step: where an electrode holds one, two implicit steps are made
+        instead, of second order too, after which what is fast has died out.
+
+        Source: Alexander (1977), SIAM J. Numer. Anal. 14:1006, the method of two stages.
+        """
         del slope
         now = y - _NEAR
+        if self.held:
+            return self._held(now, dt) + _NEAR
         load = (2 / dt) * self.capacitance + self.conductance
         middle = tree_solve(self.tree, self._extend(load), self.coupling, self._extend(load * now + self.current))
         return y + 2 * (middle[: y.shape[0]] - now)
+
+    def _held(self, now: FloatArray, dt: RealScalar) -> FloatArray:
+        rate = self.capacitance / (_GAMMA * dt)
+        load, current = self._extend(rate + self.conductance), self.conductance * now + self.current
+
+        def stage(v):
+            return tree_solve(self.tree, load, self.coupling, self._extend(rate * v + current))[: v.shape[0]]
+
+        return stage(now + (1 / _GAMMA - 1) * (stage(now) - now))
 
     def solve(self, load: FloatArray, factor: RealScalar, right: FloatArray, transposed: bool) -> FloatArray:
         # The Laplacian L of the cell is symmetric, K = L / capacitance is not: the transposed equation is solved for x / capacitance.
@@ -59,11 +88,13 @@ class Cable(AbstractCoupledFlow):
         return own * x if transposed else x
 
     def places(self, model: Any, y: State) -> Any:
-        """Those of a `Cell`: its mechanisms are at `where(name)`."""
+        """Those of the mechanisms of a `Cell`, whatever it is wrapped in."""
+        del model
+        where = domains(self.layout, self.regions).where
 
         def alike(name: str, states: Any) -> Any:
-            where = None if name == "v" else tuple(model.where(name).tolist())
-            return jtu.tree_map(lambda _: where, states)
+            at = None if name == "v" else tuple(where[name].tolist())
+            return jtu.tree_map(lambda _: at, states)
 
         return {name: alike(name, states) for name, states in y.items()}
 

@@ -1,9 +1,11 @@
 """A cell with a shape."""
 
+import functools
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Self
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -15,19 +17,19 @@ from .._model import (
     AbstractSpikingNeuron,
     Linearised,
 )
-from .._parameter import ParameterInfo, parameter, validate
+from .._parameter import ParameterInfo, check_shape, parameter, validate
 from .._paths import match, named_leaves
 from .._types import BoolArray, FloatArray, Parameter, RealScalar, State
 from ..channels import AbstractMechanism, mechanisms
 from .cable import Cable, joined, junction_weights
 from .compartments import Compartments
 from .domains import Domains, Regions, domains
-from .inputs import AbstractInput, CurrentClamp, pick, spread
+from .inputs import AbstractInput, CurrentClamp, as_sites, pick, spread
 from .layout import Layout
 from .membrane import Membrane, Profiles, assemble
 from .morphology import Morphology
 from .placement import CELL, On, check_names, check_profiles
-from .probes import Probe, make_probes
+from .probes import Probe, ions, make_probes
 from .profiles import AbstractProfile
 
 
@@ -52,7 +54,7 @@ class Cell(AbstractSpikingNeuron, AbstractBoundedState, AbstractPreparable, Abst
 
     **Arguments:**
 
-    - `shape`: a `Morphology`, cut by the rule d_lambda, or `Compartments`.
+    - `shape`: a `Morphology`, cut by the rule d_lambda for 100 ohm cm and 1 uF/cm2 (see `Compartments.by_lambda` for others), or `Compartments`.
     - `channels`: channels and pools by name, everywhere, or where `On` puts them. Conductances are in mS/cm2.
     - `profiles`: how `capacitance`, `axial_resistivity` and `diameter` vary over the cell, by these names.
     - `inputs`: electrodes and synapses by name.
@@ -108,6 +110,9 @@ class Cell(AbstractSpikingNeuron, AbstractBoundedState, AbstractPreparable, Abst
         if not isinstance(compartments, Compartments):
             raise ValueError(f"shape = {shape!r} is not allowed: must be a Morphology or Compartments")
         layout = compartments.layout
+        for word, given in (("channels", channels), ("profiles", profiles), ("inputs", inputs), ("probes", probes)):
+            if not isinstance(given, Mapping) and (given is not None or word == "channels"):
+                raise ValueError(f"{word} = {given!r} is not allowed: must be a dictionary by name")
         placed = {
             name: part if isinstance(part, On) else On("all", part) for name, part in check_names(channels).items()
         }
@@ -116,12 +121,22 @@ class Cell(AbstractSpikingNeuron, AbstractBoundedState, AbstractPreparable, Abst
         self.regions = tuple((name, part.region) for name, part in placed.items())
         own = {name: part.profiles for name, part in placed.items() if part.profiles}
         self.profiles = {**own, CELL: check_profiles(profiles)} if profiles else own
-        self.inputs = dict(inputs) if inputs else {"soma": CurrentClamp(layout.name_of(layout.root))}
+        self.inputs = {"soma": CurrentClamp(layout.name_of(layout.root))} if inputs is None else dict(inputs)
         self.capacitance, self.axial_resistivity, self.diameter = capacitance, axial_resistivity, diameter
         self.temperature, self.detection, self.initial = temperature, detection, initial
-        self.probes = make_probes(layout, self.regions, probes or {})
-        self.detectors = layout.root if detectors is None else layout.locate_all(detectors)
+        self.probes = make_probes(layout, self.channels, self._domains.where, probes or {})
+        self.detectors = layout.root if detectors is None else layout.locate_all(as_sites(detectors, "detectors"))
         self._ready = None
+        self._check_profiles()
+
+    def _check_profiles(self) -> None:
+        """That every profile has a factor for each compartment where it is wanted."""
+        for name, own in self.profiles.items():
+            where = np.arange(self.layout.size) if name == CELL else self.where(name)
+            for path, profile in own.items():
+                function = functools.partial(profile, self.layout, where)
+                factors = jax.eval_shape(function, self.compartments.distance[where])
+                check_shape(f"the factors of profiles.{name}.{path}", factors, where.shape, "one for each compartment")
 
     def __check_init__(self):
         validate(self, type(self).__name__)
@@ -132,10 +147,14 @@ class Cell(AbstractSpikingNeuron, AbstractBoundedState, AbstractPreparable, Abst
                 raise ValueError(
                     f"input {name!r} = {item!r} is not allowed: must be an input such as nd.cells.CurrentClamp('soma')"
                 )
+            if not isinstance(name, str) or not name.isidentifier():
+                raise ValueError(f"input name {name!r} is not allowed: must be an identifier")
             if name in self.channels:
                 raise ValueError(
                     f"input name {name!r} is not allowed: a channel has it, and their currents go by their names"
                 )
+            if f"i_{name}" in (probe.name for probe in self.probes):
+                raise ValueError(f"probe name 'i_{name}' is not allowed: it is the current of the input {name!r}")
             self.layout.locate_all(item.at)
 
     @property
@@ -149,8 +168,10 @@ class Cell(AbstractSpikingNeuron, AbstractBoundedState, AbstractPreparable, Abst
 
     def where(self, channel: str) -> np.ndarray:
         """The compartments of a mechanism, in the order in which its states and currents are kept; shape (m,). **Raises:** `ValueError` that lists near names."""
-        (name,) = match(channel, self.channels, "channel")
-        return self._domains.where[name]
+        if channel not in self.channels:
+            match(channel, self.channels, "channel")
+            raise ValueError(f"channel = {channel!r} is not allowed: must be the name of one, without a pattern")
+        return self._domains.where[channel]
 
     def prepare(self) -> Self:
         return eqx.tree_at(lambda cell: cell._ready, self, self._worked_out(), is_leaf=lambda x: x is None)
@@ -171,6 +192,8 @@ class Cell(AbstractSpikingNeuron, AbstractBoundedState, AbstractPreparable, Abst
     def _varied(self, name: str) -> FloatArray:
         """A parameter of the cell at every compartment, shape (n,)."""
         value, profile = getattr(self, name), self.profiles.get(CELL, {}).get(name)
+        if value.ndim:
+            check_shape(f"Cell.{name}", value, (self.layout.size,), "a number or one for each compartment")
         if profile is None:
             return jnp.broadcast_to(value, (self.layout.size,))
         return value * profile(self.layout, np.arange(self.layout.size), self.compartments.distance)
@@ -186,21 +209,24 @@ class Cell(AbstractSpikingNeuron, AbstractBoundedState, AbstractPreparable, Abst
         outward, conductance = ready.membrane.total(v, y)
         kinetics = ready.membrane.kinetics(v, y)
         surface = 1e-5 * ready.area  # from uA/cm2 to nA
-        injected, load = self._injected(v, drive)
+        drives = self._drives(drive)
+        injected, load = self._injected(v, drives)
         cable = Cable(
-            self.layout.tree,
+            self.layout,
+            self.regions,
             ready.coupling,
             ready.weights,
             ready.capacitance,
             surface * conductance + load,
             injected - surface * outward,
+            held=any(self.inputs[name].holds for name in drives),
         )
         return Linearised({"v": cable.slope(v), **kinetics.slope}, {"v": cable, **kinetics.decay})
 
-    def _injected(self, v: FloatArray, drive: Any) -> tuple[FloatArray, FloatArray]:
+    def _injected(self, v: FloatArray, drives: dict[str, FloatArray]) -> tuple[FloatArray, FloatArray]:
         """The current of all inputs into each compartment, nA, and their conductance, uS, shape (n,)."""
         current = load = jnp.zeros_like(v)
-        for name, own in self._drives(drive).items():
+        for name, own in drives.items():
             item, at = self.inputs[name], self.layout.locate_all(self.inputs[name].at)
             current = current + spread(item.current(pick(v, at), own), at, v.shape[0])
             conductance = item.conductance(own)
@@ -209,14 +235,19 @@ class Cell(AbstractSpikingNeuron, AbstractBoundedState, AbstractPreparable, Abst
         return current, load
 
     def _drives(self, drive: Any) -> dict[str, FloatArray]:
+        """What is given to each input. The number 0.0, if it is no array, is no drive at all, as a cell at rest has it: voltage clamps are not there either."""
+        if isinstance(drive, float) and drive == 0.0:
+            return {}
         if not isinstance(drive, dict):
-            if len(self.inputs) > 1:
+            if len(self.inputs) != 1:
                 raise ValueError(
-                    f"a drive that is a number is not allowed for several inputs: must be nd.Drives of {', '.join(self.inputs)}"
+                    f"a drive that is a number is not allowed for {'several' if self.inputs else 'no'} inputs: must be nd.Drives of {', '.join(self.inputs) or 'nothing'}"
                 )
             drive = {name: drive for name in self.inputs}
-        match(list(drive), self.inputs, "input")
         for name, own in drive.items():
+            if name not in self.inputs:
+                match(name, self.inputs, "input")
+                raise ValueError(f"a drive of {name!r} is not allowed: must be of one input, without a pattern")
             at = self.inputs[name].at
             shape = () if isinstance(at, str) else (len(at),)
             if jnp.shape(own) != shape:
@@ -226,11 +257,14 @@ class Cell(AbstractSpikingNeuron, AbstractBoundedState, AbstractPreparable, Abst
         return drive
 
     def observe(self, t: RealScalar, y: State, drive: Any) -> dict[str, FloatArray]:
-        """What the probes see; `i_<channel>`, outward, uA/cm2, at the compartments of each channel; and `i_<input>`, into the cell, nA, of each input."""
+        """What the probes see; `i_<channel>`, outward, uA/cm2, at the compartments of each channel; `i_<input>`, into the cell, nA, of each input that is driven; and
+        `e_<ion>`, the Nernst potential in mV, at the compartments of the ion's pool (of several, one pool after the other)."""
         del t
-        v = y["v"]
-        currents = self._worked_out().membrane.currents(v, y)
-        seen = {f"i_{name}": current for name, current in currents.items()}
+        v, membrane = y["v"], self._worked_out().membrane
+        seen = {f"i_{name}": current for name, current in membrane.currents(v, y).items()}
+        potentials = membrane.potentials(v, y)
+        for ion, own in ions(self.channels).items():
+            seen[f"e_{ion}"] = jnp.concatenate([potentials[pool] for pool in own])
         for name, own in self._drives(drive).items():
             at = self.layout.locate_all(self.inputs[name].at)
             seen[f"i_{name}"] = self.inputs[name].current(pick(v, at), own)

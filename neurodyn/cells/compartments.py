@@ -41,6 +41,10 @@ class Compartments(Parameterised):
 
     @classmethod
     def _of(cls, morphology: Morphology, count: Callable[[Section], int]) -> Self:
+        if not isinstance(morphology, Morphology):
+            raise ValueError(
+                f"morphology = {morphology!r} is not allowed: must be a Morphology, such as nd.cells.read(path)"
+            )
         layout = Layout(morphology, tuple(map(count, morphology.sections)))
         own, beyond = layout.paths
         arrays = (layout.cones[0], own, beyond, layout.distance)

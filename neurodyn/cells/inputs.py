@@ -1,7 +1,8 @@
 """What drives a cell, and where."""
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable
+from typing import ClassVar
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -11,15 +12,25 @@ from .._parameter import Parameterised, parameter
 from .._types import FloatArray, Parameter
 
 
-def _sites(given: str | Sequence[str]) -> str | tuple[str, ...]:
-    return given if isinstance(given, str) else tuple(given)
+def as_sites(given: str | Iterable[str], name: str = "at") -> str | tuple[str, ...]:
+    """A place or several. **Raises:** `ValueError` for what is neither."""
+    if isinstance(given, str):
+        return given
+    sites = tuple(given) if isinstance(given, Iterable) else ()
+    if not sites or not all(isinstance(site, str) for site in sites):
+        raise ValueError(f"{name} = {given!r} is not allowed: must be a place such as 'soma(0.5)', or several of them")
+    return sites
 
 
 class AbstractInput(Parameterised):
     """A current into one place of a cell, or into several, that a drive controls.
 
     **Fields:** `at`: a place as in `Layout.locate`, for a drive that is a scalar; or several, for one of shape (k,).
+
+    **Class variables** that a subclass may set: `holds`, whether it holds the voltage, faster than the steps of a run.
     """
+
+    holds: ClassVar[bool] = False
 
     at: eqx.AbstractVar[str | tuple[str, ...]]
 
@@ -35,7 +46,7 @@ class AbstractInput(Parameterised):
 class CurrentClamp(AbstractInput):
     """An electrode that injects the drive, nA."""
 
-    at: str | tuple[str, ...] = eqx.field(static=True, converter=_sites)
+    at: str | tuple[str, ...] = eqx.field(static=True, converter=as_sites)
 
     def current(self, v: FloatArray, drive: FloatArray) -> FloatArray:
         return drive
@@ -45,9 +56,12 @@ class CurrentClamp(AbstractInput):
 
 
 class VoltageClamp(AbstractInput):
-    """An electrode that holds the voltage at the drive, mV, through a series resistance: it injects `(drive - v) / series_resistance`."""
+    """An electrode that holds the voltage at the drive, mV, through a series resistance: it injects `(drive - v) / series_resistance`. Where the drive is left out
+    (see `nd.Drives`) it is not there."""
 
-    at: str | tuple[str, ...] = eqx.field(static=True, converter=_sites)
+    holds: ClassVar[bool] = True
+
+    at: str | tuple[str, ...] = eqx.field(static=True, converter=as_sites)
     series_resistance: Parameter = parameter(1.0, unit="Mohm", lower=0.0, exclusive=True)
 
     def current(self, v: FloatArray, drive: FloatArray) -> FloatArray:
@@ -60,7 +74,7 @@ class VoltageClamp(AbstractInput):
 class ConductanceInput(AbstractInput):
     """A synapse: the drive is a conductance, uS, to `reversal` mV."""
 
-    at: str | tuple[str, ...] = eqx.field(static=True, converter=_sites)
+    at: str | tuple[str, ...] = eqx.field(static=True, converter=as_sites)
     reversal: Parameter = parameter(0.0, unit="mV", lower=-200.0, upper=200.0, spread=10.0, potential=True)
 
     def current(self, v: FloatArray, drive: FloatArray) -> FloatArray:

@@ -105,6 +105,8 @@ class Layout:
         if not 0.0 <= x <= 1.0:
             raise ValueError(f"site = {site!r} is not allowed: its position must be a number between 0 and 1")
         names = self.morphology.names
+        if name not in names and re.search(r"[*,]", name):
+            raise ValueError(f"site = {site!r} is not allowed: must be one place, not those of a pattern or a list")
         section = names[name] if name in names else int(self.morphology.region(name)[0])
         return int(self.first[section]) + min(int(x * self.counts[section]), self.counts[section] - 1)
 

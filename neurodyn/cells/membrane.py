@@ -56,6 +56,15 @@ class Membrane(AbstractElementwise):
         """The outward current of each channel at its compartments, in the order of `Domains.where`, uA/cm2."""
         return _together(self._each(lambda parts, v, y: mechanisms.currents(parts, v, y, self.temperature), v, y))
 
+    def potentials(self, v: FloatArray, y: State) -> dict[str, FloatArray]:
+        """The Nernst potential of the ion of each pool at its compartments, in the order of `Domains.where`, mV."""
+
+        def nernst(parts, v, y):
+            pools = mechanisms.pools(parts)
+            return {name: pool.seen(y[name]["inside"], self.temperature).nernst() for name, pool in pools.items()}
+
+        return _together(self._each(nernst, v, y))
+
     def widen(self) -> Self:
         def repeated(domain: Domain, parts: Any) -> Any:
             shape = (domain.end - domain.begin,)

@@ -4,6 +4,9 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+from jax.core import Tracer
+
 from .._parameter import parameters
 from .._paths import match
 from ..channels import AbstractMechanism
@@ -18,9 +21,10 @@ class On:
 
     - `region`: regions or sections, as in `Morphology.region`, joined by commas or in a sequence.
     - `mechanism`: a channel or a pool.
-    - `profiles`: how parameters vary over the region, by path or pattern, such as `{"m.shift": Linear(0.01)}`; those without a dot as keywords too.
+    - `profiles`: how parameters vary over the region, by path or pattern, such as `{"m.factor": Linear(0.01)}`; those without a dot as keywords too.
 
-    **Raises:** `ValueError` for a parameter that the mechanism does not have, and for what is no profile.
+    **Raises:** `ValueError` for what is no region, mechanism or profile, for a parameter that the mechanism does not have, that two profiles vary, or that is zero
+    without being a density, which no factor changes.
     """
 
     region: str
@@ -34,13 +38,36 @@ class On:
         profiles: Mapping[str, AbstractProfile] | None = None,
         **more: AbstractProfile,
     ):
-        region = region if isinstance(region, str) else ",".join(region)
+        if not isinstance(region, str):
+            names = list(region) if isinstance(region, Sequence) else []
+            if not names or not all(isinstance(name, str) for name in names):
+                raise ValueError(
+                    f"region = {region!r} is not allowed: must be the name of a region or a section, or several of them"
+                )
+            region = ",".join(names)
+        if not isinstance(mechanism, AbstractMechanism):
+            raise ValueError(f"mechanism = {mechanism!r} is not allowed: must be a channel or a pool, such as Leak()")
+        if not isinstance(profiles, Mapping | None):
+            raise ValueError(f"profiles = {profiles!r} is not allowed: must be a dictionary by parameter")
         given = {**(profiles or {}), **more}
-        for path, profile in given.items():
-            match(path, parameters(mechanism))
-            _check_profile(path, profile)
+        _check_varied(mechanism, given)
         for name, value in (("region", region), ("mechanism", mechanism), ("profiles", given)):
             object.__setattr__(self, name, value)
+
+
+def _check_varied(mechanism: AbstractMechanism, profiles: Mapping[str, AbstractProfile]) -> None:
+    known, taken = parameters(mechanism), {}
+    for pattern, profile in profiles.items():
+        _check_profile(pattern, profile)
+        for path in match(pattern, known):
+            value, info = known[path].value, known[path].info
+            if path in taken:
+                raise ValueError(
+                    f"{pattern!r} is not allowed: {path!r} is varied by the profile of {taken[path]!r} already"
+                )
+            if info.lower != 0.0 and not isinstance(value, Tracer) and not np.any(value):
+                raise ValueError(f"a profile of {path!r} is not allowed: it is 0, which no factor changes")
+            taken[path] = pattern
 
 
 #: What the profiles of the cell's own parameters go by, among those of its mechanisms.

@@ -5,12 +5,17 @@ from collections.abc import Mapping
 from typing import Any
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
-from .._parameter import Parameterised, parameter
+from .._parameter import ParameterInfo, Parameterised, as_floating, check_value, parameter
 from .._types import FloatArray, Parameter
 from .layout import Layout
+
+
+_FACTOR = ParameterInfo(lower=0.0)
 
 
 class AbstractProfile(Parameterised):
@@ -39,6 +44,10 @@ class Exponential(AbstractProfile):
     amplitude: Parameter = parameter()
     length: Parameter = parameter(unit="um", spread=100.0)
 
+    def __check_init__(self):
+        if not isinstance(self.length, Tracer) and not np.all(self.length):
+            raise ValueError("Exponential.length = 0 um is not allowed: must be > 0, or < 0 for an approach")
+
     def __call__(self, layout: Layout, where: np.ndarray, distance: FloatArray) -> FloatArray:
         return jnp.maximum(1 + self.amplitude * jnp.expm1(distance / self.length), 0.0)
 
@@ -52,26 +61,34 @@ class Sigmoid(AbstractProfile):
     width: Parameter = parameter(unit="um", lower=0.0, exclusive=True)
 
     def __call__(self, layout: Layout, where: np.ndarray, distance: FloatArray) -> FloatArray:
-        share = [1 / (1 + jnp.exp(-(d - self.half) / self.width)) for d in (distance, jnp.zeros_like(distance))]
-        return 1 + (self.far - 1) * (share[0] - share[1]) / (1 - share[1])
+        # 1 - s by its logarithm: far from `half` both shares are 0 or 1 to all digits, and exponentials overflow.
+        rest = [jax.nn.log_sigmoid((self.half - d) / self.width) for d in (distance, jnp.zeros_like(distance))]
+        return 1 - (self.far - 1) * jnp.expm1(rest[0] - rest[1])
 
 
 class PerRegion(AbstractProfile):
-    """A factor for each of some regions, 1 elsewhere; where regions overlap the last one counts.
+    """A factor for each of some regions, nowhere below zero, and 1 elsewhere; where regions overlap the last one counts.
 
     **Fields:** `factors`: by region, as in `Morphology.region`.
     """
 
     factors: dict[str, Any] = eqx.field(
-        converter=lambda given: {k: jnp.asarray(v, dtype=float) for k, v in given.items()}
+        converter=lambda given: {k: as_floating(v, f"PerRegion.factors.{k}") for k, v in given.items()}
     )
 
     def __init__(self, factors: Mapping[str, float] | None = None, **more: float):
+        if not isinstance(factors, Mapping | None):
+            raise ValueError(f"PerRegion.factors = {factors!r} is not allowed: must be a dictionary by region")
         self.factors = {**(factors or {}), **more}
+
+    def __check_init__(self):
+        for region, factor in self.factors.items():
+            check_value(f"PerRegion.factors.{region}", factor, _FACTOR)
 
     def __call__(self, layout: Layout, where: np.ndarray, distance: FloatArray) -> FloatArray:
         result = jnp.ones_like(distance)
         for region, factor in self.factors.items():
+            factor = jnp.where(factor < 0, 0.0, factor)  # on its way, a search may go there
             result = jnp.where(np.isin(where, layout.select(region)), factor, result)
         return result
 
