@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import jax.tree_util as jtu
 
-from ._model import AbstractBoundedState, AbstractNeuron, Linearised
+from ._model import AbstractBoundedState, AbstractNeuron, AbstractSpatial, Linearised
 from ._parameter import ParameterInfo, parameter
 from ._types import FloatArray, Parameter, RealScalar, State
 
@@ -23,7 +23,7 @@ class Clamped(AbstractNeuron, AbstractBoundedState):
 
     **Fields:**
 
-    - `model`: a neuron whose state is a dict with the voltage `v`.
+    - `model`: a neuron whose state is a dict with the voltage `v`; a cell with a shape has electrodes of its own (`nd.cells.VoltageClamp`).
     - `holding`: the voltage at which the gates are in steady state when a run starts, in mV.
     """
 
@@ -31,6 +31,11 @@ class Clamped(AbstractNeuron, AbstractBoundedState):
     holding: Parameter = parameter(-65.0, unit="mV", trainable=False, potential=True)
 
     def __check_init__(self):
+        if isinstance(self.model, AbstractSpatial):
+            raise ValueError(
+                f"{type(self.model).__name__} cannot be clamped as a whole: give it an electrode, such as inputs={{'clamp': nd.cells.VoltageClamp('soma')}}, "
+                "and record i_clamp"
+            )
         state = self.model.init()
         if not isinstance(state, dict) or "v" not in state or len(state) == 1:
             raise ValueError(

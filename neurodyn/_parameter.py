@@ -4,7 +4,7 @@ import dataclasses
 import math
 import warnings
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, get_origin
 
 import equinox as eqx
 import jax
@@ -252,8 +252,10 @@ class Parameterised(eqx.Module):
             value = getattr(self, field.name)
             if _KEY not in field.metadata:
                 continue
-            if not hasattr(value, "dtype"):
-                raise TypeError(f"{type(self).__name__}.{field.name}: expected a number or an array, got {value!r}")
+            named = get_origin(field.type) is dict and isinstance(value, dict)
+            for item in value.values() if named else (value,):
+                if not hasattr(item, "dtype"):
+                    raise TypeError(f"{type(self).__name__}.{field.name}: expected a number or an array, got {item!r}")
             if field.metadata[_KEY].potential:
                 _warn_of_volts(f"{type(self).__name__}.{field.name}", value)
         validate(self, type(self).__name__)

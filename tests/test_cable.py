@@ -81,7 +81,7 @@ def steady(cell: nd.Cell, drive) -> jnp.ndarray:
     Crank and Nicolson's method."""
     y = cell.init()
     found = cell.dynamics(0.0, y, drive)
-    return (found.advance(y, 1e12)["v"] - y["v"]) / (1 if found.decay["v"].held else 2)
+    return (found.advance(y, 1e12)["v"] - y["v"]) / (1 if found.decay["v"].damped else 2)
 
 
 def middles(count: int, length: float = 1.0) -> np.ndarray:

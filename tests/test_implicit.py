@@ -254,6 +254,18 @@ def test_what_the_solver_refuses(hh):
         assert dfx.diffeqsolve(term, nd.Rodas5P(), 0.0, t1, **options).result != dfx.RESULTS.successful
 
 
+def test_what_an_adaptive_run_refuses():
+    for make, message in (
+        (lambda: nd.Adaptive(solver=dfx.Euler()), "Adaptive.solver = Euler is not allowed: it has no error estimate"),
+        (lambda: nd.Adaptive(adjoint=dfx.ImplicitAdjoint()), "Adaptive.adjoint = ImplicitAdjoint.* is not allowed"),
+        (lambda: nd.Adaptive(adjoint="forward"), "Adaptive.adjoint = 'forward' is not allowed"),
+        (lambda: nd.Adaptive(max_steps=10.5), "Adaptive.max_steps = 10.5 is not allowed"),
+        (lambda: nd.FixedStep(0.1, "rk4"), "FixedStep.solver = 'rk4' is not allowed: must be a Diffrax solver"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            make()
+
+
 # Whole runs -------------------------------------------------------------------------------------------------------------------------
 
 

@@ -210,6 +210,18 @@ def test_a_solve_backwards_in_time_is_refused(hh, solver):
     # Diffrax negates the term, which an exponential step would not notice: the result would look fine and be wrong.
     result = _diffeqsolve(hh, nd.Step(10.0), 2.0, 0.0, hh.init(), solver=solver, throw=False).result
     assert result != dfx.RESULTS.successful
+    still = {"x": jnp.asarray(1.0)}  # at rest nothing can be told from the slope
+    foreign = Leaky(jnp.asarray(0.5))
+    drive = nd.Step(0.0)
+    assert float(foreign.dynamics(0.0, still, jnp.asarray(0.0)).slope["x"]) == 0.0
+    assert _diffeqsolve(foreign, drive, 2.0, 0.0, still, solver=solver, throw=False).result != dfx.RESULTS.successful
+
+
+@SPLIT
+def test_a_state_that_is_nan_is_not_the_solvers_failure(solver):
+    method = nd.FixedStep(0.05, solver)
+    status = jax.jit(lambda rate: nd.simulate(Leaky(rate), nd.Step(1.0), 0.1, method=method).status)(jnp.nan)
+    assert int(status) == nd.Status.non_finite
 
 
 @SPLIT

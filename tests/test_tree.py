@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from neurodyn._tree import Tree, divergence, drops, laplacian, permute, put, take, tree_solve
-from neurodyn._tree.contraction import contract
+from neurodyn._tree.contraction import _plan, contract
 from neurodyn._tree.elimination import eliminate
 
 
@@ -28,7 +28,14 @@ def star(size: int) -> Tree:
     return Tree([-1, *[0] * (size - 1)])
 
 
-TREES = {"one": chain(1), "two": chain(2), "chain": chain(37), "star": star(9), "grown": grown(30)}
+TREES = {
+    "one": chain(1),
+    "two": chain(2),
+    "chain": chain(37),
+    "star": star(9),
+    "grown": grown(30),
+    "wide": Tree([-1, *[0] * 40, 1, 1, 2]),
+}
 
 
 def numbers(tree: Tree, seed: int = 1):
@@ -75,6 +82,17 @@ def test_a_batch_with_shared_parts_is_solved_row_by_row():
 
 def _loss(solve):
     return lambda load, coupling, right: jnp.sum(jnp.sin(solve(load, coupling, right)))
+
+
+@pytest.mark.parametrize("solve", [contract, eliminate, tree_solve])
+def test_a_batch_by_the_coupling_alone(solve):
+    # A tree of one node looks at no coupling, but has as many solutions as there are members.
+    for tree in (chain(1), chain(2)):
+        load, coupling, right = (x[None] for x in numbers(tree))
+        couplings = coupling * jnp.asarray([[1.0], [2.0], [3.0]])
+        got = jax.jit(solve, static_argnums=0)(tree, load, couplings, right)
+        expected = [jnp.linalg.solve(dense(tree, load[0], row), right[0]) for row in couplings]
+        np.testing.assert_allclose(got, expected, rtol=1e-12)
 
 
 @pytest.mark.parametrize("name", ["star", "grown"])
@@ -135,6 +153,7 @@ def test_trees_are_compared_by_value():
 
 
 def test_a_deep_and_a_wide_tree_are_planned_quickly():
+    assert len(_plan(star(2_000)).rounds) == 1 and len(_plan(chain(2_000)).rounds) < 15
     for tree in (chain(20_000), star(2_000)):
         load, coupling, right = numbers(tree)
         residual = load * (x := eliminate(tree, load, coupling, right)) + laplacian(tree, coupling, x) - right

@@ -76,3 +76,31 @@ def _along(function, primals, tangents):
     out, columns, rest = jax.vmap(column, out_axes=(None, 0, None))(jnp.eye(flat.size, dtype=flat.dtype))
     failed = ~all_finite(out[0])
     return out, rest, jtu.tree_map(lambda j: jnp.tensordot(weights, jnp.where(failed, 0.0, j), 1), columns)
+
+
+def silent_where_failed(function: Callable[..., Any], failed: Callable[[Any], jax.Array]) -> Callable[..., Any]:
+    """The same function of pytrees, whose derivative in reverse mode is zero where its result has `failed`, member by member of a batch. Forward mode is lost."""
+
+    @eqx.filter_custom_vjp
+    def run(args):
+        return function(*args)
+
+    @run.def_fwd
+    def _(perturbed, args):
+        moving, still = eqx.partition(args, perturbed)
+
+        def of_moving(moving):
+            return eqx.partition(function(*eqx.combine(moving, still)), eqx.is_inexact_array)
+
+        out, pull, rest = eqx.filter_vjp(of_moving, moving, has_aux=True)
+        return eqx.combine(out, rest), (out, pull, failed(eqx.combine(out, rest)))
+
+    @run.def_bwd
+    def _(kept, cotangents, perturbed, args):
+        del perturbed, args
+        out, pull, lost = kept
+        cotangents = jtu.tree_map(lambda x, ct: jnp.zeros_like(x) if ct is None else ct, out, cotangents)
+        (found,) = pull(cotangents)
+        return jtu.tree_map(lambda x: jnp.where(lost, 0.0, x), found)
+
+    return lambda *args: run(args)

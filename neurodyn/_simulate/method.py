@@ -1,14 +1,14 @@
 """How a run is integrated."""
 
 import math
-from typing import TypeAlias, get_args
+from typing import Any, TypeAlias, get_args
 
 import diffrax as dfx
 import equinox as eqx
 
 from .._model import AbstractNeuron
 from .._parameter import check_positive, check_whole
-from .._solver import AbstractSplit, Staggered
+from .._solver import Staggered
 from .._types import State
 from .blocks import tree_bytes
 from .memory import Checkpoint, GradientPlan, kept_per_step, plan
@@ -38,6 +38,7 @@ class FixedStep(eqx.Module):
 
     def __check_init__(self):
         check_positive("FixedStep.dt", self.dt, "ms")
+        _check_solver("FixedStep.solver", self.solver, "nd.Staggered() or diffrax.Heun()")
         if self.checkpoint not in get_args(Checkpoint):
             raise ValueError(
                 f"FixedStep.checkpoint = {self.checkpoint!r} is not allowed: must be one of {', '.join(get_args(Checkpoint))}"
@@ -71,7 +72,8 @@ class Adaptive(eqx.Module):
     - `max_steps`: budget for the whole run, or up to the next event of a model that resets; None for 4096 and 200 more per ms.
     - `max_events`: how many events a model that resets may have in a run, ends of refractory periods included: each is a solve of its own. None for two for
         each spike that there is room for, and at least one spike of every unit in 2 ms. A run with more ends in `Status.event_storm`.
-    - `adjoint`: how gradients are made: `diffrax.RecursiveCheckpointAdjoint()` for reverse mode, `diffrax.ForwardMode()` for forward mode.
+    - `adjoint`: how gradients are made: `diffrax.RecursiveCheckpointAdjoint()` for reverse mode, once, `diffrax.ForwardMode()` for forward mode, also twice, and
+        `diffrax.DirectAdjoint()` for both together, as in `jax.hessian`: it keeps, and goes through, all the steps that `max_steps` allows, so say how many the run needs.
     """
 
     rtol: float = eqx.field(static=True, default=1e-5)
@@ -83,15 +85,12 @@ class Adaptive(eqx.Module):
     adjoint: dfx.AbstractAdjoint = dfx.RecursiveCheckpointAdjoint()
 
     def __check_init__(self):
-        if not isinstance(self.solver, dfx.AbstractSolver):
-            raise ValueError(
-                f"Adaptive.solver = {self.solver!r} is not allowed: must be a Diffrax solver such as diffrax.Tsit5() or nd.Rodas5P()"
-            )
+        _check_solver("Adaptive.solver", self.solver, "diffrax.Tsit5() or nd.Rodas5P()")
         check_positive("Adaptive.rtol", self.rtol, "")
         check_positive("Adaptive.atol", self.atol, "mV or 1")
         check_positive("Adaptive.max_step", self.max_step, "ms", infinite=True)
-        if self.max_steps is not None and self.max_steps < 1:
-            raise ValueError(f"Adaptive.max_steps = {self.max_steps} is not allowed: must be >= 1")
+        if self.max_steps is not None and (not isinstance(self.max_steps, int) or self.max_steps < 1):
+            raise ValueError(f"Adaptive.max_steps = {self.max_steps!r} is not allowed: must be >= 1, and whole")
         if self.max_events is not None:
             check_whole("Adaptive.max_events", self.max_events)
         if isinstance(self.adjoint, dfx.BacksolveAdjoint):
@@ -99,9 +98,19 @@ class Adaptive(eqx.Module):
                 "Adaptive.adjoint = BacksolveAdjoint is not allowed: neurons are unstable backwards in time and its gradients are "
                 "wrong; use RecursiveCheckpointAdjoint or ForwardMode"
             )
-        if isinstance(self.solver, AbstractSplit):
+        if not isinstance(self.adjoint, dfx.RecursiveCheckpointAdjoint | dfx.ForwardMode | dfx.DirectAdjoint):
+            raise ValueError(
+                f"Adaptive.adjoint = {self.adjoint!r} is not allowed: must be diffrax.RecursiveCheckpointAdjoint(), diffrax.ForwardMode() or "
+                "diffrax.DirectAdjoint(); others are not those of a run"
+            )
+        if not isinstance(self.solver, dfx.AbstractAdaptiveSolver):
             name = type(self.solver).__name__
             raise ValueError(f"Adaptive.solver = {name} is not allowed: it has no error estimate; use FixedStep")
+
+
+def _check_solver(name: str, solver: Any, examples: str) -> None:
+    if not isinstance(solver, dfx.AbstractSolver):
+        raise ValueError(f"{name} = {solver!r} is not allowed: must be a Diffrax solver such as {examples}")
 
 
 Method: TypeAlias = FixedStep | Adaptive

@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
+import diffrax as dfx
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -20,12 +21,13 @@ from .._stimulus import AbstractStimulus
 from .._types import State
 from .adaptive import AdaptiveRun, simulate_adaptive
 from .crossing import default_room
+from .derivatives import silent_where_failed
 from .events import simulate_events
 from .fixed import resets, simulate_fixed
 from .method import Adaptive, FixedStep, Method
 from .recorder import make_recorder
 from .rest import rest_state
-from .solution import Solution
+from .solution import Solution, failed
 
 
 def simulate(
@@ -128,6 +130,8 @@ def _simulate(model, stimulus, t0, t1, steps, method, y0, ts, record, every, max
         ts = t0 + (t1 - t0) / steps * jnp.arange(0, steps + 1, every)
     run = AdaptiveRun.make(model, stimulus, t0, t1 - t0, method, recorder, dtype)
     simulate = simulate_events if resets(model) else simulate_adaptive
+    if isinstance(method.adjoint, dfx.RecursiveCheckpointAdjoint):  # forward mode has no need of it
+        simulate = silent_where_failed(simulate, failed)
     return simulate(run, state, ts.astype(dtype), max_spikes)
 
 

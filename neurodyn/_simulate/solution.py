@@ -94,3 +94,8 @@ class Solution(eqx.Module):
     def ok(self) -> BoolArray:
         """Whether the run succeeded."""
         return self.status == Status.ok
+
+
+def failed(solution: Solution) -> BoolArray:
+    """Whether values are missing; spikes that were lost are no failure in this sense."""
+    return (solution.status != Status.ok) & (solution.status != Status.spike_overflow)

@@ -17,6 +17,7 @@ from .._model import AbstractProblem
 from .._numerics import polynomial
 from .._types import FloatArray, State
 from .implicit import Arrangement, LocalElimination
+from .own_term import is_own_term
 
 
 if TYPE_CHECKING:
@@ -92,8 +93,7 @@ class AbstractRosenbrock(dfx.AbstractAdaptiveSolver):
         return self.tableau.order
 
     def init(self, terms, t0, t1, y0, args) -> Any:
-        # Diffrax solves backwards in time with a negative control; the coupling of voltages, which the model gives, would have the wrong sign.
-        return _is_own_term(terms, t0, y0, args) & (terms.contr(t0, t1) > 0)
+        return is_own_term(terms, t0, t1, y0, args)
 
     def func(self, terms, t0, y0, args):
         return terms.vf(t0, y0, args)
@@ -171,12 +171,3 @@ def _combine(weights: Any, u: FloatArray) -> FloatArray:
         jax.lax.Precision.HIGHEST
     )  # some accelerators would round float32 to ten bits: the weights are large and of both signs
     return jnp.matmul(jnp.asarray(weights, u.dtype), u, precision=exact)
-
-
-def _is_own_term(terms: Any, t: Any, y: State, args: AbstractProblem) -> jax.Array:
-    """Whether a Diffrax term is the model's own, from which the coupling of voltages is taken."""
-    given, expected = terms.vf(t, y, args), args.dynamics(t, y).slope
-    same = [
-        jnp.all((a == b) | jnp.isnan(a)) for a, b in zip(jtu.tree_leaves(given), jtu.tree_leaves(expected), strict=True)
-    ]
-    return jnp.all(jnp.stack(same))

@@ -106,7 +106,7 @@ class Rodas5P(AbstractRosenbrock):
     are eliminated compartment by compartment and the voltages along the cell, without a matrix (Diffrax's implicit solvers make a dense one). For point neurons, too.
 
     Derivatives go through in reverse and forward mode, again by elimination. Reverse mode repeats steps that were not kept, and finds their sizes again from error estimates
-    that are rounded in another way: at tolerances of 1e-8 the gradients are off by 1e-7 of themselves, at 1e-12 by 1e-4. For tolerances below 1e-8 keep all steps:
+    that are rounded in another way: at tolerances of 1e-8 the gradients are off by up to 1e-7 of themselves, at 1e-12 by up to 1e-4. For tolerances below 1e-8 keep all steps:
     `adjoint=diffrax.RecursiveCheckpointAdjoint(checkpoints=4096)`, with as many as there are steps; or use forward mode. The state may hold one leaf of voltages that are coupled; everything else has to be local.
 
     It needs `args` of the package's own (`nd.simulate` makes them, `nd.Problem(model, drive)` is one). Time runs forward only.

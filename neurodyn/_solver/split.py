@@ -5,12 +5,11 @@ from collections.abc import Callable
 from typing import Any, ClassVar, TypeAlias
 
 import diffrax as dfx
-import jax
-import jax.numpy as jnp
 import jax.tree_util as jtu
 
 from .._model import Problem
 from .._types import RealScalar, State
+from .own_term import is_own_term
 
 
 _SolverState: TypeAlias = Any
@@ -30,7 +29,7 @@ class AbstractSplit(dfx.AbstractSolver):
         """The state at `t1` from that at `t0`."""
 
     def init(self, terms, t0, t1, y0, args) -> _SolverState:
-        return _is_own_term(terms, t0, y0, args)
+        return is_own_term(terms, t0, t1, y0, args)
 
     def func(self, terms, t0, y0, args):
         return terms.vf(t0, y0, args)
@@ -48,11 +47,3 @@ def advance_group(
     """Move the leaves of one group and leave the rest; what the rest would need is not computed (XLA drops it)."""
     moved = problem.model.dynamics(t, y, drive).advance(y, dt)
     return jtu.tree_map(lambda g, old, new: new if g == group else old, groups, y, moved)
-
-
-def _is_own_term(terms: Any, t: Any, y: State, problem: Problem) -> jax.Array:
-    """Whether a Diffrax term is the model's own: Diffrax solves backwards in time by negating the term, which an exponential step would not
-    notice."""
-    given, expected = terms.vf(t, y, problem), problem.model.dynamics(t, y, problem.drive(t)).slope
-    same = [jnp.all(a == b) for a, b in zip(jtu.tree_leaves(given), jtu.tree_leaves(expected), strict=True)]
-    return jnp.all(jnp.stack(same))

@@ -18,7 +18,8 @@ class Samples(AbstractStimulus):
     """Equally spaced samples, each held for `dt` ms like a converter's output: `values[i]` from `start + i dt` on; zero before the first
     and after the last has been held.
 
-    **Fields:** `values` shape (n,) or (n, units); `dt` ms, a Python number; `start` ms.
+    **Fields:** `values` shape (n,) or (n, units), in the unit of what is driven (see `Step`; a command in pA goes into a cell with a shape as `1e-3 * Samples(...)`);
+    `dt` ms, a Python number; `start` ms.
     """
 
     values: Parameter = parameter(trainable=False)

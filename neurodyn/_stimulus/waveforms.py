@@ -31,7 +31,11 @@ def _window(stimulus: Step | Ramp | Sine | Chirp, time: Instant, width: RealScal
 
 
 class Step(AbstractStimulus):
-    """`amplitude` from `start` until `stop` (ms), zero elsewhere."""
+    """`amplitude` from `start` until `stop` (ms), zero elsewhere.
+
+    As with all stimuli the amplitude is in the unit of what it drives: uA/cm2 for conductance-based point neurons, pA for those in absolute units, nA into the
+    electrode of a cell with a shape (mV into a voltage clamp, uS into a synapse), and what a reduced model says of its own.
+    """
 
     amplitude: Parameter = parameter()
     start: Parameter = _start()

@@ -16,13 +16,18 @@ class _Round(NamedTuple):
 
     **Fields:** `neighbours`: positions among the nodes that are left after the round, shape (2, size). `edges`: to these, in the list of edges that grows by
     one for each node that is eliminated; 0 is one of no conductance. `received`: of each node that is left, which of the 2 size flows it receives, in
-    order, and 2 size for none, shape (2, left).
+    order, and 2 size for none, shape (2, left). `more`: the nodes that receive others besides, once for each, and which flows these are, shape (2, others).
     """
 
     size: int
     neighbours: np.ndarray
     edges: np.ndarray
     received: np.ndarray
+    more: np.ndarray
+
+
+#: Of a node with more neighbours than this all may go in one round: it would take too many rounds with the two that are added fastest.
+_WIDE = 32
 
 
 class _Plan(NamedTuple):
@@ -34,9 +39,11 @@ def contract(tree: Tree, load: jax.Array, coupling: jax.Array, right: jax.Array)
     """As `tree_solve`, of arrays of one rank with the nodes along the last axis.
 
     A node with two neighbours, or with one, leaves an equivalent circuit behind (a chain's end is raked off, its inner nodes are compressed), so the rest is a
-    tree again. Half of a chain and all tips go in one round: the number of rounds grows with the logarithm of the size.
+    tree again. Half of a chain goes in one round, and of the tips at one node two, or all if there are very many: the number of rounds grows with the logarithm of
+    the size.
     """
     order, rounds = _plan(tree)
+    lanes = np.broadcast_shapes(load.shape, coupling.shape, right.shape)[:-1]
     load, right = load[..., order], right[..., order]
     edges = jnp.concatenate(
         [jnp.zeros_like(coupling[..., :1]), coupling], axis=-1
@@ -52,7 +59,9 @@ def contract(tree: Tree, load: jax.Array, coupling: jax.Array, right: jax.Array)
         load, right = (_received(x, shares, this) for x in (load, right))
         edges = jnp.broadcast_to(edges, (*bridge.shape[:-1], edges.shape[-1]))
         edges = jnp.concatenate([edges, bridge], axis=-1)
-    x = right / load
+    x = jnp.broadcast_to(
+        right / load, (*lanes, 1)
+    )  # a tree of one node has looked at no coupling, but may have its lanes
     for this, (own, *shares) in zip(reversed(rounds), reversed(gone), strict=True):
         ends = (x[..., this.neighbours[side]] for side in (0, 1))
         x = jnp.concatenate([own + sum(share * end for share, end in zip(shares, ends, strict=True)), x], axis=-1)
@@ -63,7 +72,8 @@ def _received(x: jax.Array, shares: tuple[jax.Array, jax.Array], this: _Round) -
     """What the nodes that are left have, with what they receive from those that go."""
     given = [share * x[..., : this.size] for share in shares]
     given = jnp.concatenate([*given, jnp.zeros_like(given[0][..., :1])], axis=-1)
-    return x[..., this.size :] + given[..., this.received[0]] + given[..., this.received[1]]
+    left = x[..., this.size :] + given[..., this.received[0]] + given[..., this.received[1]]
+    return left.at[..., this.more[0]].add(given[..., this.more[1]]) if this.more.size else left
 
 
 @functools.lru_cache(maxsize=64)
@@ -77,14 +87,17 @@ def _plan(tree: Tree) -> _Plan:
         begin += m
         neighbours, edges = np.zeros((2, m), int), np.zeros((2, m), int)
         received = np.full((2, tree.size - begin), 2 * m)
-        filled = np.zeros(tree.size - begin, int)
+        filled, more = np.zeros(tree.size - begin, int), []
         for k, (_, *links) in enumerate(nodes):
             for side, (neighbour, edge) in enumerate(links):
                 at = position[neighbour] - begin
                 neighbours[side, k], edges[side, k] = at, edge
-                received[filled[at], at] = side * m + k
+                if filled[at] < 2:
+                    received[filled[at], at] = side * m + k
+                else:
+                    more.append((at, side * m + k))
                 filled[at] += 1
-        rounds.append(_Round(m, neighbours, edges, received))
+        rounds.append(_Round(m, neighbours, edges, received, np.asarray(more, int).reshape(-1, 2).T))
     return _Plan(order, tuple(rounds))
 
 
@@ -100,14 +113,13 @@ def _choose(tree: Tree) -> list[list[tuple]]:
             links[node][parent] = links[parent][node] = 1 + node
     edges, rounds = 1 + tree.size, []
     left = list(range(tree.size))
+    most = 2 if max(map(len, links)) <= _WIDE else tree.size
     while len(left) > 1:
-        nodes, taken = (
-            [],
-            np.zeros(tree.size, int),
-        )  # how many flows a node receives; more than two also for one that goes itself
+        nodes: list[tuple] = []
+        taken = np.zeros(tree.size, int)  # how many flows a node receives; too many also for one that goes itself
         for node in sorted(left, key=lambda i: len(links[i])):
-            if len(links[node]) <= 2 and taken[node] == 0 and all(taken[other] < 2 for other in links[node]):
-                taken[node] = 3
+            if len(links[node]) <= 2 and taken[node] == 0 and all(taken[other] < most for other in links[node]):
+                taken[node] = most + 1
                 for other in links[node]:
                     taken[other] += 1
                 nodes.append((node, *links[node].items()))

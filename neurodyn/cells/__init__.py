@@ -33,3 +33,4 @@ from .profiles import (
     PerRegion as PerRegion,
     Sigmoid as Sigmoid,
 )
+from .resistance import input_resistance as input_resistance, transfer_resistance as transfer_resistance

@@ -34,7 +34,7 @@ class Cable(AbstractCoupledFlow):
     - `capacitance`: of each compartment, nF, shape (n,).
     - `conductance`: of each compartment to ground, uS, shape (n,).
     - `current`: into each compartment now, nA, but for what comes along the cell, shape (n,).
-    - `held`: whether an electrode holds a voltage, much faster than a step.
+    - `damped`: whether steps damp what is faster than they are, such as the rise to the voltage at which an electrode holds a place.
     """
 
     layout: Layout = eqx.field(static=True)
@@ -44,7 +44,7 @@ class Cable(AbstractCoupledFlow):
     capacitance: FloatArray
     conductance: FloatArray
     current: FloatArray
-    held: bool = eqx.field(static=True, default=False)
+    damped: bool = eqx.field(static=True, default=False)
 
     @property
     def tree(self) -> Tree:
@@ -54,20 +54,20 @@ class Cable(AbstractCoupledFlow):
         """A step of Crank and Nicolson's method: half a step of implicit Euler's, and as much again. It is solved for the voltages in the middle of the step,
         those of the junctions included, and not for their rise: so nothing that flows along the cell has to be worked out first, and the slope is not looked at.
 
-        Under that method a voltage that is held would swing about a new command, step after step: where an electrode holds one, two implicit steps are made
-        instead, of second order too, after which what is fast has died out.
+        Under that method a voltage that is held would swing about a new command, step after step: where it is `damped` two implicit steps are made instead, of
+        second order too, after which what is fast has died out.
 
         Source: Alexander (1977), SIAM J. Numer. Anal. 14:1006, the method of two stages.
         """
         del slope
         now = y - _NEAR
-        if self.held:
-            return self._held(now, dt) + _NEAR
+        if self.damped:
+            return self._damped(now, dt) + _NEAR
         load = (2 / dt) * self.capacitance + self.conductance
         middle = tree_solve(self.tree, self._extend(load), self.coupling, self._extend(load * now + self.current))
         return y + 2 * (middle[: y.shape[0]] - now)
 
-    def _held(self, now: FloatArray, dt: RealScalar) -> FloatArray:
+    def _damped(self, now: FloatArray, dt: RealScalar) -> FloatArray:
         rate = self.capacitance / (_GAMMA * dt)
         load, current = self._extend(rate + self.conductance), self.conductance * now + self.current
 

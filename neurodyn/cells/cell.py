@@ -7,7 +7,9 @@ from typing import Any, ClassVar, Self
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import jax.tree_util as jtu
 import numpy as np
+from jax.core import Tracer
 
 from .._model import (
     AbstractBoundedState,
@@ -33,6 +35,9 @@ from .probes import Probe, ions, make_probes
 from .profiles import AbstractProfile
 
 
+_NUMBERS = ("capacitance", "axial_resistivity", "diameter", "temperature", "detection", "initial")
+
+
 class _Ready(eqx.Module):
     """What a run works out ahead: membrane, area (um2) and capacitance (nF) of the compartments, and the conductance from each node to its parent (uS)."""
 
@@ -54,18 +59,22 @@ class Cell(AbstractSpikingNeuron, AbstractBoundedState, AbstractPreparable, Abst
 
     **Arguments:**
 
-    - `shape`: a `Morphology`, cut by the rule d_lambda for 100 ohm cm and 1 uF/cm2 (see `Compartments.by_lambda` for others), or `Compartments`.
+    - `shape`: `Compartments`; or a `Morphology`, which is cut by the rule d_lambda for the given `axial_resistivity` and `capacitance`.
     - `channels`: channels and pools by name, everywhere, or where `On` puts them. Conductances are in mS/cm2.
     - `profiles`: how `capacitance`, `axial_resistivity` and `diameter` vary over the cell, by these names.
     - `inputs`: electrodes and synapses by name.
     - `probes`: names for what can be recorded at a place: the voltage there, `{"v_tuft": "apic[20](0.5)"}`, or any state or current,
       `{"calcium": ("apic[20](0.5)", "ca.inside"), "i_h_tuft": ("apic[20](0.5)", "i_h")}`. `v_soma` is there in any case.
-    - `detectors`: a place, or several, where an upward crossing of `detection` is a spike. The middle of the soma by default.
+    - `detectors`: a place, or several, where an upward crossing of `detection` is a spike. The middle of the soma by default. Of k places spike times and
+      counts have an axis of length k.
+    - `damped`: whether steps on a fixed grid damp what is faster than they are: by Alexander's method, of second order as Crank and Nicolson's is, whose voltages
+      swing for some steps after a jump of the current into a thin branch or a spine. Solves twice in each step. Voltage clamps have it in any case.
 
     **Fields** besides these:
 
     - `capacitance`: uF/cm2; `axial_resistivity`: ohm cm; `diameter`: a factor for all diameters.
-    - `temperature`: degC; `detection`: mV; `initial`: the voltage that a run starts from everywhere, mV.
+    - `temperature`: degC, by default that of the squid giant axon; channels of mammals are meant for 34 to 37 degC.
+    - `detection`: mV; `initial`: the voltage that a run starts from everywhere, mV, at which a cell need not be at rest (`simulate` has `y0="rest"`).
 
     **Raises:** `ValueError` for places, regions and names that do not exist, and mechanisms that do not go together.
 
@@ -85,6 +94,7 @@ class Cell(AbstractSpikingNeuron, AbstractBoundedState, AbstractPreparable, Abst
     regions: Regions = eqx.field(static=True, default=())
     probes: tuple[Probe, ...] = eqx.field(static=True, default=())
     detectors: int | tuple[int, ...] = eqx.field(static=True, default=0)
+    damped: bool = eqx.field(static=True, default=False)
     _ready: _Ready | None = None
 
     resets: ClassVar[bool] = False
@@ -103,10 +113,11 @@ class Cell(AbstractSpikingNeuron, AbstractBoundedState, AbstractPreparable, Abst
         initial: Any = -65.0,
         profiles: Mapping[str, AbstractProfile] | None = None,
         inputs: Mapping[str, AbstractInput] | None = None,
-        probes: Mapping[str, str | tuple[str, str]] | None = None,
+        probes: Mapping[str, str | tuple[str, str] | Probe] | None = None,
         detectors: str | Sequence[str] | None = None,
+        damped: bool = False,
     ):
-        compartments = Compartments.by_lambda(shape) if isinstance(shape, Morphology) else shape
+        compartments = _cut(shape, axial_resistivity, capacitance) if isinstance(shape, Morphology) else shape
         if not isinstance(compartments, Compartments):
             raise ValueError(f"shape = {shape!r} is not allowed: must be a Morphology or Compartments")
         layout = compartments.layout
@@ -126,6 +137,7 @@ class Cell(AbstractSpikingNeuron, AbstractBoundedState, AbstractPreparable, Abst
         self.temperature, self.detection, self.initial = temperature, detection, initial
         self.probes = make_probes(layout, self.channels, self._domains.where, probes or {})
         self.detectors = layout.root if detectors is None else layout.locate_all(as_sites(detectors, "detectors"))
+        self.damped = damped
         self._ready = None
         self._check_profiles()
 
@@ -156,6 +168,36 @@ class Cell(AbstractSpikingNeuron, AbstractBoundedState, AbstractPreparable, Abst
             if f"i_{name}" in (probe.name for probe in self.probes):
                 raise ValueError(f"probe name 'i_{name}' is not allowed: it is the current of the input {name!r}")
             self.layout.locate_all(item.at)
+
+    def __repr__(self) -> str:
+        channels = ", ".join(f"{name} ({region})" for name, region in self.regions)
+        inputs = ", ".join(f"{name} ({type(item).__name__} at {item.at})" for name, item in self.inputs.items())
+        probes = ", ".join(probe.name for probe in self.probes)
+        return f"<Cell of {self.layout}; channels: {channels}; inputs: {inputs or 'none'}; probes: {probes}>"
+
+    def equipped(
+        self,
+        *,
+        inputs: Mapping[str, AbstractInput] | None = None,
+        probes: Mapping[str, str | tuple[str, str] | Probe] | None = None,
+        detectors: str | Sequence[str] | None = None,
+    ) -> Self:
+        """The same cell with other inputs, probes or detectors, as the arguments of `Cell`; what is not given stays.
+
+        **Raises:** `ValueError` as `Cell` does.
+        """
+        kept = {probe.name: probe for probe in self.probes if probe.name != self.main_voltage}
+        places = jtu.tree_map(self.layout.name_of, self.detectors)
+        return type(self)(
+            self.compartments,
+            {name: On(region, self.channels[name], self.profiles.get(name)) for name, region in self.regions},
+            inputs=self.inputs if inputs is None else inputs,
+            probes=kept if probes is None else probes,
+            detectors=places if detectors is None else detectors,
+            profiles=self.profiles.get(CELL),
+            damped=self.damped,
+            **{name: getattr(self, name) for name in _NUMBERS},
+        )
 
     @property
     def layout(self) -> Layout:
@@ -219,7 +261,7 @@ class Cell(AbstractSpikingNeuron, AbstractBoundedState, AbstractPreparable, Abst
             ready.capacitance,
             surface * conductance + load,
             injected - surface * outward,
-            held=any(self.inputs[name].holds for name in drives),
+            damped=self.damped or any(self.inputs[name].holds for name in drives),
         )
         return Linearised({"v": cable.slope(v), **kinetics.slope}, {"v": cable, **kinetics.decay})
 
@@ -293,3 +335,15 @@ class Cell(AbstractSpikingNeuron, AbstractBoundedState, AbstractPreparable, Abst
         """A spike changes nothing: the currents bring the membrane back."""
         del t
         return y, fired
+
+
+def _cut(morphology: Morphology, axial_resistivity: Any, capacitance: Any) -> Compartments:
+    """By the rule d_lambda. **Raises:** `ValueError` for values that a transformation of JAX works on, or of which there are several."""
+    found = {}
+    for name, value in (("axial_resistivity", axial_resistivity), ("capacitance", capacitance)):
+        if isinstance(value, Tracer) or np.ndim(value) > 0:
+            raise ValueError(
+                f"{name} = {value} does not say how to cut the morphology: must be one number, or give nd.cells.Compartments.by_lambda(morphology) instead"
+            )
+        found[name] = float(value)
+    return Compartments.by_lambda(morphology, **found)

@@ -1,7 +1,7 @@
 """The numbers of a morphology that is cut into compartments."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Self
 
 import equinox as eqx
@@ -39,6 +39,14 @@ class Compartments(Parameterised):
     beyond: Parameter = _geometry("1/um")
     distance: Parameter = _geometry("um")
 
+    def __repr__(self) -> str:
+        return f"<{self.layout}>"
+
+    @property
+    def identity(self) -> str:
+        """What it is, in words, for files: those of other cells, or cut otherwise, have other words."""
+        return f"Compartments {self.layout.digest[:16]} ({self.layout})"
+
     @classmethod
     def _of(cls, morphology: Morphology, count: Callable[[Section], int]) -> Self:
         if not isinstance(morphology, Morphology):
@@ -51,13 +59,20 @@ class Compartments(Parameterised):
         return cls(layout, *(jnp.asarray(x, dtype=float) for x in arrays))
 
     @classmethod
-    def per_section(cls, morphology: Morphology, count: int = 1) -> Self:
-        """So many compartments in each section.
+    def per_section(cls, morphology: Morphology, count: int | Mapping[str, int] = 1) -> Self:
+        """So many compartments in each section: one number, or numbers by region or section, `{"soma": 1, "dendrite": 5, "apic[3]": 9}`, of which the last that
+        holds a section counts; 1 in the others.
 
-        **Raises:** `ValueError` for less than one.
+        **Raises:** `ValueError` for less than one, and for a region that does not exist.
         """
-        check_whole("count", count)
-        return cls._of(morphology, lambda section: count)
+        if not isinstance(count, Mapping):
+            check_whole("count", count)
+            return cls._of(morphology, lambda section: count)
+        counts = {section.name: 1 for section in morphology.sections}
+        for region, number in count.items():
+            check_whole(f"count of {region!r}", number)
+            counts |= {morphology.sections[i].name: number for i in morphology.region(region)}
+        return cls._of(morphology, lambda section: counts[section.name])
 
     @classmethod
     def by_length(cls, morphology: Morphology, longest: float) -> Self:

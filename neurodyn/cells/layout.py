@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import hashlib
 import re
 from collections.abc import Sequence
 
@@ -81,6 +82,14 @@ class Layout:
 
     def __hash__(self) -> int:
         return hash((self.morphology, self.counts))
+
+    def __repr__(self) -> str:
+        return f"{self.size} compartments of {len(self.counts)} sections"
+
+    @property
+    def digest(self) -> str:
+        """A number, in hexadecimal, that no other layout has."""
+        return hashlib.sha256(f"{self.morphology.digest} {self.counts}".encode()).hexdigest()
 
     def select(self, region: str | Sequence[str]) -> np.ndarray:
         """The compartments of a region or of sections, ascending: see `Morphology.region`. **Raises:** `ValueError` that lists near names."""

@@ -37,7 +37,7 @@ def make_probes(
     layout: Layout,
     channels: Mapping[str, AbstractMechanism],
     where: Mapping[str, np.ndarray],
-    wanted: Mapping[str, str | tuple[str, str]],
+    wanted: Mapping[str, str | tuple[str, str] | Probe],
 ) -> tuple[Probe, ...]:
     """Probes from places (the voltage there), or pairs of a place and a path; that of the voltage in the middle of the soma first.
 
@@ -52,6 +52,9 @@ def make_probes(
             raise ValueError(
                 f"probe name {name!r} is not allowed: must be an identifier that is no state or current, other than 'v_soma'"
             )
+        if isinstance(given, Probe):
+            found[name] = given
+            continue
         site, path = (given, "v") if isinstance(given, str) else _pair(name, given)
         compartment = layout.locate(site)
         if path not in places:

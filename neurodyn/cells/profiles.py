@@ -10,12 +10,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
-from .._parameter import ParameterInfo, Parameterised, as_floating, check_value, parameter
+from .._parameter import Parameterised, as_floating, parameter
 from .._types import FloatArray, Parameter
 from .layout import Layout
-
-
-_FACTOR = ParameterInfo(lower=0.0)
 
 
 class AbstractProfile(Parameterised):
@@ -72,24 +69,23 @@ class PerRegion(AbstractProfile):
     **Fields:** `factors`: by region, as in `Morphology.region`.
     """
 
-    factors: dict[str, Any] = eqx.field(
-        converter=lambda given: {k: as_floating(v, f"PerRegion.factors.{k}") for k, v in given.items()}
-    )
+    factors: dict[str, Any] = parameter(lower=0.0)
 
     def __init__(self, factors: Mapping[str, float] | None = None, **more: float):
         if not isinstance(factors, Mapping | None):
             raise ValueError(f"PerRegion.factors = {factors!r} is not allowed: must be a dictionary by region")
-        self.factors = {**(factors or {}), **more}
-
-    def __check_init__(self):
-        for region, factor in self.factors.items():
-            check_value(f"PerRegion.factors.{region}", factor, _FACTOR)
+        self.factors = {
+            region: as_floating(factor, f"PerRegion.factors.{region}")
+            for region, factor in {**(factors or {}), **more}.items()
+        }
 
     def __call__(self, layout: Layout, where: np.ndarray, distance: FloatArray) -> FloatArray:
         result = jnp.ones_like(distance)
         for region, factor in self.factors.items():
-            factor = jnp.where(factor < 0, 0.0, factor)  # on its way, a search may go there
-            result = jnp.where(np.isin(where, layout.select(region)), factor, result)
+            inside = np.isin(where, layout.select(region))
+            if not inside.any():
+                raise ValueError(f"PerRegion.factors.{region} is not allowed: what it varies is nowhere in that region")
+            result = jnp.where(inside, factor, result)
         return result
 
 

@@ -58,7 +58,7 @@ class Morphology:
         return f"<Morphology{source}: {count} sections, {self.lengths.sum():.6g} um, {self.areas.sum():.6g} um2>"
 
     @cached_property
-    def _digest(self) -> str:
+    def digest(self) -> str:
         """What the sections amount to: two morphologies with the same one make the same program."""
         found = hashlib.sha256()
         for section in self.sections:
@@ -68,10 +68,10 @@ class Morphology:
 
     def __eq__(self, other: object) -> bool:
         """Whether the sections are the same, wherever they come from."""
-        return isinstance(other, Morphology) and self._digest == other._digest
+        return isinstance(other, Morphology) and self.digest == other.digest
 
     def __hash__(self) -> int:
-        return hash(self._digest)
+        return hash(self.digest)
 
     @staticmethod
     def build(sections: Iterable[Section]) -> "Morphology":

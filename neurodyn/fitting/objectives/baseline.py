@@ -1,6 +1,9 @@
 """A constant drive."""
 
+from typing import Any
+
 import jax.numpy as jnp
+import jax.tree_util as jtu
 
 from ..._parameter import parameter
 from ..._stimulus import AbstractStimulus, Drives, Instant
@@ -24,7 +27,12 @@ class Baseline(AbstractStimulus):
 
 def with_baseline(stimulus: AbstractStimulus, value: FloatArray) -> AbstractStimulus:
     """A stimulus and a constant drive besides; of several inputs the first one that is named gets it."""
-    if not isinstance(stimulus, Drives):
+    drives = [x for x in jtu.tree_leaves(stimulus, is_leaf=_is_drives) if _is_drives(x)]
+    if not drives:
         return stimulus + Baseline(value)
-    first, *_ = stimulus.terms
-    return Drives(**{**stimulus.terms, first: stimulus.terms[first] + Baseline(value)})
+    first, *_ = drives[0].terms
+    return stimulus + Drives(**{first: Baseline(value)})
+
+
+def _is_drives(x: Any) -> bool:
+    return isinstance(x, Drives)

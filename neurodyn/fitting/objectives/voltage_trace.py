@@ -12,7 +12,7 @@ import numpy as np
 from ..._model import AbstractNeuron
 from ..._parameter import as_floating, parameter, replace_leaves
 from ..._paths import named_leaves
-from ..._simulate import FixedStep, simulate
+from ..._simulate import FixedStep, rest_state, simulate
 from ..._solver import Staggered
 from ..._stimulus import AbstractStimulus, Samples
 from ..._types import FloatArray, Parameter, RealScalar, State
@@ -43,7 +43,8 @@ class VoltageTrace(AbstractObjective):
     - `baseline`: a constant current that flowed besides the stimulus, in the model's unit. With the fields of the electrode it may be fitted as a
         nuisance of the sweep.
     - `offset`: a constant in the recorded voltage, mV; likewise.
-    - `of`: which voltage was recorded, of a cell with a shape: the name of a probe, or k names. The soma's by default.
+    - `of`: which voltage was recorded, of a cell with a shape: the name of a probe, or k names. The soma's by default. The current of an electrode goes by its
+        name, `of="i_clamp"`, then `values` and `noise` are in nA.
     """
 
     stimulus: AbstractStimulus
@@ -114,6 +115,8 @@ class VoltageTrace(AbstractObjective):
         of = main_voltage(model) if self.of is None else self.of
         paths, samples = (of,) if isinstance(of, str) else of, self.target.shape[0]
         if coupling is not None:
+            if y0 == "rest":
+                y0 = rest_state(model)
             model = Coupled(model, coupling, places(model, paths))
             stimulus = Paired(stimulus, Samples(self.target - self.offset, self.dt, self.t0))
         run = simulate(
