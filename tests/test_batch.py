@@ -200,3 +200,20 @@ def test_a_failed_member_leaves_the_gradient_of_the_others_alone(hh, checkpoint)
     without = gradient(120.0, jnp.asarray([5.0, 10.0]))
     np.testing.assert_allclose(gradient(120.0, jnp.asarray([5.0, 10.0, jnp.inf])), without, rtol=1e-12)
     assert gradient(120.0, jnp.asarray([5.0, 10.0, 10.0])) != without  # a member that does not fail counts
+
+
+def test_a_failed_adaptive_member_leaves_the_gradient_of_the_others_alone():
+    model, method = nd.MorrisLecar.hopf(), nd.Adaptive(rtol=1e-4, atol=1e-4, max_steps=400)
+
+    def loss(g, amplitudes):
+        def one(amplitude):
+            changed = nd.replace(model, {"k.g": g})
+            sol = nd.simulate(changed, nd.Step(amplitude), 5.0, method=method, ts=(5.0,), max_spikes=0)
+            return sol.v[-1], sol.ok
+
+        v, ok = jax.vmap(one)(amplitudes)
+        return jnp.sum(jnp.where(ok, v, 0.0))
+
+    gradient = jax.jit(jax.grad(loss))
+    without = gradient(8.0, jnp.asarray([50.0, 100.0, 70.0])) - gradient(8.0, jnp.asarray([70.0] * 3)) / 3
+    np.testing.assert_allclose(gradient(8.0, jnp.asarray([50.0, 100.0, jnp.nan])), without, rtol=1e-9)

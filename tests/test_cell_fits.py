@@ -132,3 +132,14 @@ def test_memory_of_a_gradient_is_bounded(stick):
 
     whole, nested = (jax.grad(last)(95.0, method) for method in (nd.FixedStep(0.025), small))
     np.testing.assert_allclose(nested, whole, rtol=1e-10)
+
+
+def test_pulls_from_rest_and_currents_of_clamps():
+    cell = nd.Cell(cells.ball_and_stick(20.0, 100.0, 1.0), {"leak": Leak(0.1, -70.0)})
+    held = cell.equipped(inputs={"clamp": cells.VoltageClamp("soma")})
+    pulled = VoltageTrace(nd.Step(0.01), np.full(20, -70.0), 0.025, y0="rest", coupling=1.0, of="v_soma")
+    assert np.abs(np.asarray(pulled.simulate(cell, jnp.asarray(1.0))) + 70).max() < 2.0
+    drive = nd.Drives(clamp=nd.Step(-60.0))
+    current = VoltageTrace(2 * drive - drive, np.zeros(20), 0.025, y0="rest", of="i_clamp").simulate(held)
+    expected = nd.simulate(held, drive, 19 * 0.025, y0="rest", record="i_clamp").ys["i_clamp"]
+    np.testing.assert_allclose(current, expected, atol=1e-9)

@@ -352,6 +352,12 @@ BAD = {
     "PerCompartment.values of shape": lambda c: nd.Cell(
         c.compartments, {"leak": Leak()}, profiles={"capacitance": cells.PerCompartment(jnp.ones(3))}
     ),
+    "nowhere in that region": lambda c: nd.Cell(
+        c.compartments, {"leak": On("soma", Leak(), g=cells.PerRegion(apical=2.0))}
+    ),
+    "does not say how to cut": lambda c: nd.Cell(branched(), {"leak": Leak()}, axial_resistivity=jnp.ones(3)),
+    "count of 'apical' = 0": lambda c: Compartments.per_section(branched(), {"apical": 0}),
+    "cannot be clamped as a whole": lambda c: nd.Clamped(c),
     "Exponential.length = 0": lambda c: cells.Exponential(1.0, 0.0),
     "channels = .* must be a dictionary": lambda c: nd.Cell(c.compartments, [Leak()]),
     "inputs = .* must be a dictionary": lambda c: nd.Cell(
@@ -378,3 +384,73 @@ def test_bad_cells_are_refused(cell, message):
 def test_the_fourth_order_solver_refuses_cells(cell):
     with pytest.raises(ValueError, match="Staggered4 is not allowed for voltages that are coupled"):
         _run(cell, nd.Step(0.1), method=nd.FixedStep(0.025, nd.Staggered4()))
+
+
+def test_a_morphology_is_cut_for_the_cells_own_resistivity_and_capacitance():
+    by = {"axial_resistivity": 300.0, "capacitance": 2.0}
+    assert nd.Cell(branched(), {"leak": Leak()}, **by).layout == Compartments.by_lambda(branched(), **by).layout
+    assert nd.Cell(branched(), {"leak": Leak()}).layout.size < nd.Cell(branched(), {"leak": Leak()}, **by).layout.size
+
+
+def test_numbers_of_compartments_by_region():
+    layout = Compartments.per_section(branched(), {"apical": 5, "left": 7}).layout
+    counts = {section.name: n for section, n in zip(layout.morphology.sections, layout.counts, strict=True)}
+    assert counts["trunk"] == counts["right"] == 5 and counts["left"] == 7 and counts["soma"] == counts["low0"] == 1
+
+
+def test_other_equipment_leaves_the_cell_as_it_is(cell):
+    other = cell.equipped(inputs={"tip": cells.CurrentClamp("left(1)")}, detectors=["soma", "left(1)"])
+    assert list(other.inputs) == ["tip"] and other.probes == cell.probes and len(other.detectors) == 2
+    kept = {path: item.value for path, item in parameters(cell).items()}
+    again = {path: item.value for path, item in parameters(other).items()}
+    assert kept.keys() == again.keys() and all(np.array_equal(kept[path], again[path]) for path in kept)
+    assert [probe.name for probe in cell.equipped(probes={"x": "axon"}).probes] == ["v_soma", "x"]
+    assert len(repr(cell)) < 500 and "h (apical)" in repr(cell) and len(repr(cell.compartments)) < 60
+
+
+def test_files_of_cells_that_are_cut_otherwise_are_refused(tmp_path, cell):
+    nd.save(tmp_path / "cell.json", cell)
+    shape = Compartments.by_length(branched(), 12.0)
+    like = nd.Cell(shape, membrane(), profiles={"capacitance": cells.PerRegion(apical=2.0)})
+    with pytest.raises(ValueError, match="`like` must be made of the same parts"):
+        nd.load(tmp_path / "cell.json", like=like)
+
+
+def test_damped_steps_do_not_swing_on_a_spine():
+    dendrite = Section.cylinder(length=100.0, diameter=1.0, name="dendrite")
+    neck = Section.cylinder(length=1.0, diameter=0.15, parent="dendrite", at=0.5, name="neck")
+    head = Section.cylinder(length=0.6, diameter=0.6, parent="neck", name="head")
+    shape = Compartments.per_section(Morphology.build([dendrite, neck, head]), {"dendrite": 11})
+
+    def run(damped, dt):
+        cell = nd.Cell(
+            shape,
+            {"leak": Leak(0.1, -65.0)},
+            inputs={"synapse": cells.ConductanceInput("head")},
+            probes={"v_head": "head"},
+            damped=damped,
+        )
+        step = nd.Step(1e-3, 0.5)
+        return nd.simulate(cell, step, 2.0, dt=dt, every=round(0.025 / dt), record="v_head", max_spikes=0).ys["v_head"]
+
+    exact = run(True, 0.025 / 16)
+    swinging, damped = (np.abs(run(damped, 0.025) - exact).max() for damped in (False, True))
+    assert damped < 0.25 * swinging and damped < 1.0
+
+
+def test_the_resistance_of_a_cylinder_is_that_of_cable_theory():
+    shape = Compartments.per_section(cells.cylinder(1000.0, 2.0), 201)
+    cell = nd.Cell(shape, {"leak": Leak(0.05, -65.0)})  # a length constant of 1000 um
+    ends = (cell.layout.name_of(0), cell.layout.name_of(200))
+    expected = 100 * 0.1 / (np.pi * 1e-8) / np.tanh(1.0) / 1e6  # Mohm
+    moved = cells.transfer_resistance(cell, ends[0])
+    np.testing.assert_allclose(moved[0], cells.input_resistance(cell, ends[0]), rtol=1e-12)
+    np.testing.assert_allclose(moved[0], expected, rtol=4e-3)  # from the middle of the first compartment
+    np.testing.assert_allclose(moved[200] / moved[0], 1 / np.cosh(1.0), rtol=4e-3)
+
+    def resistance(g):
+        return cells.input_resistance(eqx.tree_at(lambda c: c.channels["leak"].g, cell, g), ends[0])
+
+    g, h = jnp.asarray(0.05), 1e-5
+    by_leak = (resistance(g + h) - resistance(g - h)) / (2 * h)
+    np.testing.assert_allclose(jax.grad(resistance)(g), by_leak, rtol=1e-6)

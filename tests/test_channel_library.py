@@ -113,7 +113,7 @@ PUBLISHED = {
     ),
     "muscarinic": (nc.MCurrent.cortical(), _muscarinic, lambda x, v: 0.0675 * x["p"] * (v + 85)),
     # Its g is not from that paper, where it varies over the cell.
-    "h": (nc.HCurrent.cortical(), _h, lambda x, v: 0.02 * x["q"] * (v + 45)),
+    "h": (nc.HCurrent.cortical(), _h, lambda x, v: 0.2 * x["q"] * (v + 45)),
     "high-voltage calcium": (
         nc.HighVoltageCalcium(driving_force=nc.FixedReversal(132.0)),
         _high_voltage,

@@ -201,7 +201,12 @@ def of_a_million():
     return f"{found['count']} members: {text}", share >= 0.9 and found["failed"] == 0
 
 
-@claim("sweeps", "The same sweep: time, and peak memory above what the process had before it (compilation included)", "reported", "/proc")
+@claim(
+    "sweeps",
+    "The same sweep: time, and peak memory above what the process had before it (compilation included)",
+    "reported",
+    "/proc",
+)
 def cost_of_a_million():
     found = _answer("million")
     return f"{found['count']} members: {found['seconds']:.3g} s, {found['peak']} MB", None

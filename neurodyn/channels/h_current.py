@@ -31,9 +31,9 @@ class HCurrent(AbstractChannel):
     @classmethod
     def cortical(cls) -> Self:
         """That of layer V pyramidal cells, faster by ten. Source: Kole, Hallermann and Stuart (2006), J. Neurosci. 26:1677, at 35 degC, for the
-        gate. `g` is that of the thalamic cell: it varies over a pyramidal cell; Hay et al. (2011) have 0.2 mS/cm2 in the soma and much more in the tuft."""
+        gate; Hay et al. (2011), PLoS Comput. Biol. 7:e1002107, for the conductance in the soma: it grows along the apical dendrite."""
         q = AlphaBeta(LinearExponential(0.00643, -154.9, -11.9), Exponential(0.193, 0.0, 33.1))
-        return cls(0.02, -45.0, q)
+        return cls(0.2, -45.0, q)
 
     def current(self, v: FloatArray, x: dict[str, FloatArray]) -> FloatArray:
         return self.g * x["q"] * (v - self.e)
