@@ -60,7 +60,7 @@ def test_gates_are_those_of_the_paper(name):
 
 
 def test_numbers_of_the_h_currents():
-    """By hand from the printed formulas: half open at -75 mV within 0.917 s, the slowest around -81.5 mV; a hundred times faster in cortex at -60 mV."""
+    """By hand from the printed formulas: half open at -75 mV within 0.917 s, the slowest around -81.5 mV; more than ten times faster in cortex at -60 mV."""
     opening, total = HCurrent().q.rates(jnp.asarray(-75.0), jnp.asarray(36.0))
     assert float(opening / total) == pytest.approx(0.5, rel=1e-12)
     assert float(1 / total) == pytest.approx(1 / (exp(-8.14) + exp(-7.1275)), rel=1e-9)
