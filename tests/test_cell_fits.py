@@ -119,6 +119,7 @@ def test_a_voltage_that_is_not_there_is_refused(stick):
         )
 
 
+@pytest.mark.slow
 def test_memory_of_a_gradient_is_bounded(stick):
     """With a small budget the run keeps the states of a few steps only, and the gradient is the same."""
     small = nd.FixedStep(0.025, memory=20_000)

@@ -370,6 +370,7 @@ def test_a_table_in_volts_is_pointed_out():
         TableGate(None, STEADY, TAU)
 
 
+@pytest.mark.slow
 def test_a_table_is_fitted_to_a_voltage_clamp():
     """Steps from one knot to another, in closed form: the current relaxes with the values of the knots, and nothing else."""
     knots, steady, tau = np.asarray([-80.0, -50.0, -20.0]), np.asarray([0.05, 0.4, 0.9]), np.asarray([3.0, 2.0, 1.0])

@@ -321,6 +321,7 @@ def test_a_batch_is_its_members_and_the_default_solver(hh):
             np.testing.assert_allclose(member[i], other[i], atol=1e-3)
 
 
+@pytest.mark.slow
 def test_single_precision():
     expected = nd.simulate(branched(), _pulse(), 3.0, method=TIGHT, ts=[1.0, 2.0, 3.0]).v
     with precision(jnp.float32):

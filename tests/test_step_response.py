@@ -60,6 +60,7 @@ def test_gradient_is_that_of_differences(name, amplitude, spikes):
         assert float(reverse[path]) == pytest.approx(float((up - down) / (2 * h)), rel=2e-4, abs=1e-6)
 
 
+@pytest.mark.slow
 def test_a_spike_too_many_or_too_few():
     cell = CELLS["adaptive_threshold"]
     fires, silent = response(400.0, spikes=()), response(-50.0, spikes=(12.0, 30.0))
@@ -116,6 +117,7 @@ def test_what_is_unknown_counts_for_nothing():
     assert (below[:10] != 0).all() and (below[10:] == 0).all()
 
 
+@pytest.mark.slow
 @pytest.mark.slow
 def test_sweeps_of_one_shape_are_one_batch():
     sweeps = [response(100.0), response(200.0, spikes=()), response(-50.0, spikes=(), noise=0.3, baseline=2.0)]

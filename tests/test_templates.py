@@ -190,7 +190,9 @@ def test_a_scaled_template_is_as_measured(name):
     assert 1e3 * float(end[1] - end[0]) / 2 == pytest.approx(102.0, rel=0.01)  # mV per pA in Mohm
 
 
-@pytest.mark.parametrize("name", TEMPLATES)
+@pytest.mark.parametrize(
+    "name", ["regular_spiking", "fast_spiking", pytest.param("adaptive_threshold", marks=pytest.mark.slow)]
+)
 def test_templates_fire_in_a_step_only(name):
     scaled = TEMPLATES[name].scaled(**MEASURED)
 
