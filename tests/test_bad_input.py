@@ -67,7 +67,7 @@ def test_model_must_be_a_neuron():
         (lambda: nd.Adaptive(rtol=0.0), "Adaptive.rtol = 0.0 is not allowed: must be a finite Python number > 0"),
         (lambda: nd.Adaptive(atol=NAN), "Adaptive.atol = nan"),
         (lambda: nd.Adaptive(max_step=-1.0), "Adaptive.max_step = -1.0 ms is not allowed: must be a Python number > 0"),
-        (lambda: nd.Adaptive(max_steps=0), "Adaptive.max_steps = 0 is not allowed: must be >= 1"),
+        (lambda: nd.Adaptive(max_steps=0), "Adaptive.max_steps = 0 is not allowed: must be a whole number >= 1"),
     ],
 )
 def test_methods(build, message):

@@ -361,6 +361,8 @@ BAD = {
     ),
     "does not say how to cut": lambda c: nd.Cell(branched(), {"leak": Leak()}, axial_resistivity=jnp.ones(3)),
     "count of 'apical' = 0": lambda c: Compartments.per_section(branched(), {"apical": 0}),
+    "damped = 'yes' is not allowed": lambda c: nd.Cell(c.compartments, {"leak": Leak()}, damped="yes"),
+    "cell of type HodgkinHuxley": lambda c: cells.input_resistance(nd.HodgkinHuxley(), "soma"),
     "cannot be clamped as a whole": lambda c: nd.Clamped(c),
     "Exponential.length = 0": lambda c: cells.Exponential(1.0, 0.0),
     "channels = .* must be a dictionary": lambda c: nd.Cell(c.compartments, [Leak()]),

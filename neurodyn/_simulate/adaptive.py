@@ -15,7 +15,7 @@ from .._types import FloatArray, RealScalar, State
 from .crossing import first_true, over_units, root
 from .method import Adaptive
 from .recorder import Recorder
-from .solution import Solution, Spikes, Status
+from .solution import Solution, Spikes, Status, failed
 
 
 class _Warp(eqx.Module):
@@ -196,8 +196,7 @@ def simulate_adaptive(run: AdaptiveRun, y0: State, ts: FloatArray, max_spikes: i
         margin, slope, curvature = saved[2]
         spikes = _crossings(run.origin, run.warp, times[2], margin, slope, curvature, max_spikes)
         status = jnp.where((status == Status.ok) & jnp.any(spikes.overflow), Status.spike_overflow, status)
-    bad = (status != Status.ok) & (status != Status.spike_overflow)
-    return Solution(ts, records, spikes, status, nan_where(bad, final))
+    return Solution(ts, records, spikes, status, nan_where(failed(status), final))
 
 
 _PARTS = (

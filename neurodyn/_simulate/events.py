@@ -15,7 +15,7 @@ from .bracketed_newton import BracketedNewton
 from .crossing import compact, default_room
 from .fixed import for_scan
 from .reset import jump, select
-from .solution import Solution, Status
+from .solution import Solution, Status, failed
 
 
 class _Watchful(dfx.AbstractWrappedSolver):
@@ -113,8 +113,7 @@ def simulate_events(run: AdaptiveRun, y0: State, ts: FloatArray, max_spikes: int
     spikes = compact(jnp.isfinite(times), times, max_spikes) if max_spikes else None
     if spikes is not None:
         status = jnp.where((status == Status.ok) & jnp.any(spikes.overflow), int(Status.spike_overflow), status)
-    bad = (status != Status.ok) & (status != Status.spike_overflow)
-    return Solution(ts, records, spikes, status, nan_where(bad, progress.y))
+    return Solution(ts, records, spikes, status, nan_where(failed(status), progress.y))
 
 
 def _to_next_event(run: AdaptiveRun, y0: State, progress: _Progress, local: FloatArray) -> tuple[_Progress, FloatArray]:

@@ -89,8 +89,8 @@ class Adaptive(eqx.Module):
         check_positive("Adaptive.rtol", self.rtol, "")
         check_positive("Adaptive.atol", self.atol, "mV or 1")
         check_positive("Adaptive.max_step", self.max_step, "ms", infinite=True)
-        if self.max_steps is not None and (not isinstance(self.max_steps, int) or self.max_steps < 1):
-            raise ValueError(f"Adaptive.max_steps = {self.max_steps!r} is not allowed: must be >= 1, and whole")
+        if self.max_steps is not None:
+            check_whole("Adaptive.max_steps", self.max_steps)
         if self.max_events is not None:
             check_whole("Adaptive.max_events", self.max_events)
         if isinstance(self.adjoint, dfx.BacksolveAdjoint):

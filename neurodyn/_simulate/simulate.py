@@ -131,7 +131,7 @@ def _simulate(model, stimulus, t0, t1, steps, method, y0, ts, record, every, max
     run = AdaptiveRun.make(model, stimulus, t0, t1 - t0, method, recorder, dtype)
     simulate = simulate_events if resets(model) else simulate_adaptive
     if isinstance(method.adjoint, dfx.RecursiveCheckpointAdjoint):  # forward mode has no need of it
-        simulate = silent_where_failed(simulate, failed)
+        simulate = silent_where_failed(simulate, lambda solution: failed(solution.status))
     return simulate(run, state, ts.astype(dtype), max_spikes)
 
 

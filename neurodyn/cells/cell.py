@@ -137,6 +137,8 @@ class Cell(AbstractSpikingNeuron, AbstractBoundedState, AbstractPreparable, Abst
         self.temperature, self.detection, self.initial = temperature, detection, initial
         self.probes = make_probes(layout, self.channels, self._domains.where, probes or {})
         self.detectors = layout.root if detectors is None else layout.locate_all(as_sites(detectors, "detectors"))
+        if not isinstance(damped, bool):
+            raise ValueError(f"damped = {damped!r} is not allowed: must be True or False")
         self.damped = damped
         self._ready = None
         self._check_profiles()

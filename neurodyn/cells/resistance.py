@@ -17,8 +17,10 @@ def transfer_resistance(cell: Cell, site: str) -> FloatArray:
 
     **Arguments:** `site`: a place such as `"soma(0.5)"`. The cell's own inputs are not driven.
 
-    **Raises:** `ValueError` for a place that does not exist.
+    **Raises:** `ValueError` for what is not a `Cell`, and for a place that does not exist.
     """
+    if not isinstance(cell, Cell):
+        raise ValueError(f"cell of type {type(cell).__name__} is not allowed: must be a Cell")
     return _transfer_resistance(cell.equipped(inputs={"electrode": CurrentClamp(site)}))
 
 
